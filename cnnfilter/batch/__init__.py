@@ -1,0 +1,1 @@
+"""Many images, file to file; no Click, no rich."""

@@ -1,0 +1,200 @@
+"""From what users name as inputs and output to jobs; whatever can clash is found here, before anything is read."""
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from cnnfilter.batch.report import printable
+from cnnfilter.errors import ParameterError
+from cnnfilter.images import formats
+from cnnfilter.images.formats import Format
+
+STANDARD_STREAM = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input: its path, the folder it was found in (None if it was named), and why it is passed over, if it is."""
+
+    path: str
+    root: str | None = None
+    skipped: str | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """One output: its path (`-` for standard output) and format; None: the input's format, known when it is read."""
+
+    path: str
+    format: Format | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its results go, one target a label."""
+
+    source: Source
+    targets: tuple[Target, ...]
+
+
+def find_sources(inputs: Sequence[str], output: str | None = None, *, recursive: bool = False) -> list[Source]:
+    """The images that `inputs` name: files, folders, glob patterns, or `-`, in a stable order.
+
+    In a folder files with the suffix of a readable format are inputs; others and dot-files are passed over, and the
+    output folder is not descended into.
+
+    Raises:
+        ParameterError: there is nothing at all, or standard input is named twice.
+    """
+    kept_out = os.path.realpath(output) if output not in (None, STANDARD_STREAM) else None
+    sources = [source for name in inputs for source in _expand(name, recursive, kept_out)]
+    if not any(source.skipped is None for source in sources):
+        named = ", ".join(printable(name) for name in inputs[:3])
+        raise ParameterError("input", f"no image in {named}" if inputs else "no image is named")
+    if sum(source.path == STANDARD_STREAM for source in sources) > 1:
+        raise ParameterError("input", "standard input (-) can be read only once")
+    return sources
+
+
+def _expand(name: str, recursive: bool, kept_out: str | None) -> Iterator[Source]:
+    if name == STANDARD_STREAM:
+        yield Source(name)
+    elif os.path.isdir(name):
+        yield from _in_folder(name, name, recursive, kept_out)
+    elif glob.has_magic(name) and not os.path.lexists(name):
+        for match in sorted(glob.glob(name, recursive=True)):
+            if not os.path.isdir(match) and _is_input(match):
+                yield Source(match)
+    else:
+        yield Source(name)
+
+
+def _in_folder(folder: str, root: str, recursive: bool, kept_out: str | None) -> Iterator[Source]:
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+    for entry in found:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_symlink() and not os.path.exists(entry.path):
+            if _is_input(entry.name):
+                yield Source(entry.path, root, "a symbolic link that leads nowhere")
+        elif entry.is_dir(follow_symlinks=False):
+            if recursive and os.path.realpath(entry.path) != kept_out:
+                yield from _in_folder(entry.path, root, recursive, kept_out)
+        elif _is_input(entry.name):
+            yield Source(entry.path, root)
+
+
+def _is_input(name: str) -> bool:
+    return formats.by_suffix(name) is not None and not PurePath(name).name.startswith(".")
+
+
+def plan_jobs(
+    sources: Sequence[Source], labels: Sequence[str], output: str | None, format_name: str | None
+) -> list[Job]:
+    """Where the results of each source go, one a label.
+
+    Without `output` beside the input as STEM.LABEL.EXT, or to standard output for standard input; in a folder as
+    STEM.EXT, or STEM.LABEL.EXT where there are several labels.
+
+    Raises:
+        ParameterError: two results with one name, an output that is an input, several results for one file, a suffix
+            that names no format, a folder that is missing or cannot be written to.
+    """
+    wanted = formats.by_name(format_name) if format_name else None
+    many = len(sources) * len(labels) > 1 or any(source.root is not None for source in sources)
+    to_folder = output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+    if output is None and any(source.root is not None for source in sources):
+        raise ParameterError("output", "a folder as input needs a folder for the results, as in -o out/")
+    if many and output is not None and not to_folder:
+        where = "standard output" if output == STANDARD_STREAM else repr(output)
+        raise ParameterError("output", f"several results do not fit into {where}; name a folder, as in -o out/")
+    if output is None and many and any(source.path == STANDARD_STREAM for source in sources):
+        raise ParameterError("output", "results of standard input among others need a folder, as in -o out/")
+    jobs = []
+    for source in sources:
+        if output is not None and not to_folder:
+            file_format = wanted or (None if output == STANDARD_STREAM else formats.for_output(output))
+            targets = [Target(output, file_format)]
+        elif output is None and source.path == STANDARD_STREAM:
+            targets = [Target(STANDARD_STREAM, wanted)]
+        else:
+            targets = [_named(source, label, len(labels) > 1, output, format_name) for label in labels]
+        jobs.append(Job(source, tuple(targets)))
+    _check_clashes(jobs)
+    for folder in dict.fromkeys(os.path.dirname(os.path.realpath(t.path)) for t in _files(jobs)):
+        _check_folder(folder, may_be_made=to_folder)
+    return jobs
+
+
+def _files(jobs: Sequence[Job]) -> Iterator[Target]:
+    return (target for job in jobs for target in job.targets if target.path != STANDARD_STREAM)
+
+
+def _named(source: Source, label: str, several: bool, folder: str | None, format_name: str | None) -> Target:
+    name = PurePath("stdin" if source.path == STANDARD_STREAM else source.path)
+    suffix = name.suffix
+    given = formats.by_suffix(name.name)
+    if format_name:
+        file_format = formats.by_name(format_name)
+        suffix_out = f".{format_name.lower()}"
+    elif given is not None and given.writable:
+        file_format, suffix_out = given, suffix
+    else:
+        file_format, suffix_out = formats.PNG, ".png"
+    stem = name.stem if given is not None else name.name
+    if folder is None:
+        return Target(os.path.join(os.path.dirname(source.path), f"{stem}.{label}{suffix_out}"), file_format)
+    parent = os.path.dirname(source.path) or "."
+    inside = "." if source.root is None else os.path.relpath(parent, source.root)
+    file_name = f"{stem}.{label}{suffix_out}" if several else f"{stem}{suffix_out}"
+    return Target(os.path.normpath(os.path.join(folder, inside, file_name)), file_format)
+
+
+def _check_clashes(jobs: Sequence[Job]) -> None:
+    inputs = _identities(job.source.path for job in jobs)
+    taken: dict[str, str] = {}
+    for job in jobs:
+        for target in job.targets:
+            if target.path == STANDARD_STREAM:
+                continue
+            place = os.path.realpath(target.path)
+            if place in taken:
+                both = f"{printable(taken[place])} and {printable(job.source.path)}"
+                both = both if taken[place] != job.source.path else f"two kernels for {printable(job.source.path)}"
+                raise ParameterError("output", f"{both} would both be written to {printable(target.path)}")
+            taken[place] = job.source.path
+            clash = inputs.get(_identity(target.path) or ())
+            if clash is not None:
+                raise ParameterError(
+                    "output", f"{printable(target.path)} is also an input ({printable(clash)}); choose another"
+                )
+
+
+def _identities(paths: Iterable[str]) -> dict[tuple[int, int] | tuple[()], str]:
+    found = {_identity(path): path for path in paths if path != STANDARD_STREAM}
+    return {identity: path for identity, path in found.items() if identity is not None}
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Device and inode, the same for hard links, symbolic links and other spellings of one file."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def _check_folder(folder: str, *, may_be_made: bool) -> None:
+    existing = Path(folder)
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise ParameterError("output", f"{printable(str(existing))} is no folder")
+    if existing != Path(folder) and not may_be_made:
+        raise ParameterError("output", f"there is no folder {printable(folder)}")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ParameterError("output", f"the folder {printable(str(existing))} cannot be written to")

@@ -1,0 +1,165 @@
+"""What a run reports: a record an output, totals, JSON Lines and CSV."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+Status = Literal["ok", "skipped", "failed"]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One output, or one input that failed. Keys that do not apply are None; their meaning is that of the report.
+
+    Shapes are (height, width) or (height, width, channels), after gray and without alpha; `stride` and `dilation` are
+    (y, x); `padding` is ((top, bottom), (left, right)); `compression` is values out / values in.
+    """
+
+    input: str
+    output: str | None = None
+    status: Status = "ok"
+    operation: str | None = None
+    kernel: str | None = None
+    kernel_shape: Shape | None = None
+    stride: Shape | None = None
+    padding: tuple[Shape, Shape] | None = None
+    pad_mode: str | None = None
+    dilation: Shape | None = None
+    mapping: str | None = None
+    input_shape: Shape | None = None
+    output_shape: Shape | None = None
+    input_values: int | None = None
+    output_values: int | None = None
+    compression: float | None = None
+    clipped: int | None = None
+    input_bytes: int | None = None
+    output_bytes: int | None = None
+    params: int | None = None
+    macs: int | None = None
+    seconds: float | None = None
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    exit_code: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The keys of the report, in their order."""
+        values = {key: getattr(self, key) for key in KEYS}
+        values["warnings"] = list(self.warnings)
+        return values
+
+
+KEYS: tuple[str, ...] = tuple(f.name for f in fields(Record) if f.name != "exit_code")
+
+
+def shape_fields(input_shape: Shape, output_shape: Shape) -> dict[str, Any]:
+    """The shapes with the values they hold and the compression.
+
+    >>> shape_fields((427, 640), (106, 160))["output_values"]
+    16960
+    """
+    before, after = math.prod(input_shape), math.prod(output_shape)
+    return {
+        "input_shape": input_shape,
+        "output_shape": output_shape,
+        "input_values": before,
+        "output_values": after,
+        "compression": after / before,
+    }
+
+
+@dataclass
+class Totals:
+    """Sums over the records of a run."""
+
+    inputs: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    pixels: int = 0
+    misuses: int = 0
+    seconds: float = 0.0
+
+    def add(self, record: Record, *, first_of_input: bool) -> None:
+        """Count a record; an input's pixels count with the first of its outputs."""
+        self.inputs += first_of_input
+        self.done += record.status == "ok"
+        self.skipped += record.status == "skipped"
+        self.failed += record.status == "failed"
+        self.misuses += record.exit_code == 2
+        if first_of_input and record.status == "ok" and record.input_shape:
+            self.pixels += math.prod(record.input_shape[:2])
+
+    @property
+    def exit_code(self) -> int:
+        """The command's exit code.
+
+        0: all done. 1: some image failed or is missing, the others are done. 2: wrong usage, nothing done; also where
+        nothing was done because what was asked for fits none of the images.
+        """
+        if not self.failed:
+            return 0
+        return 2 if self.misuses == self.failed and not self.done and not self.skipped else 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """The totals as the last line of a JSON report."""
+        spent = max(self.seconds, 1e-9)
+        return {
+            "done": self.done,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "images": self.inputs,
+            "seconds": round(self.seconds, 6),
+            "images_per_second": round(self.inputs / spent, 3),
+            "megapixels_per_second": round(self.pixels / 1e6 / spent, 3),
+        }
+
+
+def json_line(values: dict[str, Any]) -> str:
+    """One line of JSON Lines; names that are not UTF-8 come escaped."""
+    return json.dumps(values, ensure_ascii=True) + "\n"
+
+
+def csv_header() -> str:
+    """The first line of a CSV report."""
+    return _csv_line(KEYS)
+
+
+def csv_line(record: Record) -> str:
+    """One record as a line of CSV: shapes as 427x640x3, padding as top,bottom,left,right, warnings joined by `; `."""
+    values = record.as_dict()
+    for key in ("kernel_shape", "stride", "dilation", "input_shape", "output_shape"):
+        if values[key] is not None:
+            values[key] = by(values[key])
+    if record.padding is not None:
+        values["padding"] = ",".join(str(n) for side in record.padding for n in side)
+    values["warnings"] = "; ".join(record.warnings)
+    return _csv_line("" if value is None else printable(str(value)) for value in values.values())
+
+
+def by(shape: Iterable[int]) -> str:
+    """A shape as people write it.
+
+    >>> by((427, 640, 3))
+    '427x640x3'
+    """
+    return "x".join(map(str, shape))
+
+
+def printable(text: str) -> str:
+    r"""`text` with control characters and stray bytes escaped, so that a name cannot drive a terminal.
+
+    >>> printable("a\x1b[31m\n")
+    'a\\x1b[31m\\n'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def _csv_line(values: Iterable[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return line.getvalue()

@@ -1,0 +1,1 @@
+"""The command; the only place with Click and rich."""

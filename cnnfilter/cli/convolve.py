@@ -1,0 +1,43 @@
+"""`cnnfilter convolve`."""
+
+import click
+
+from cnnfilter.cli.options import Shared, convolve_options, shared_options
+
+EXAMPLES = """\b
+Examples:
+  cnnfilter convolve img.png --kernel sobel-v --stride 2
+  cnnfilter convolve img.png -k blur -k sharpen -k emboss -o filtered/
+  cat img.png | cnnfilter convolve - -k gaussian:9:2 -o - > soft.png"""
+
+
+@click.command(epilog=EXAMPLES)
+@convolve_options
+@shared_options
+def convolve(
+    shared: Shared,
+    kernels: tuple[str, ...],
+    stride: str,
+    padding: str,
+    pad_mode: str,
+    dilation: str,
+    channels: str,
+    scale: str,
+    bias: str,
+    flip: bool,
+) -> int:
+    """Filter images with kernels: edges, blur, sharpening, or a matrix of your own.
+
+    INPUT is image files, folders, quoted patterns such as "*.png", or - for standard input.
+    """
+    from cnnfilter.batch.process import Step
+    from cnnfilter.cli.run import execute
+    from cnnfilter.core.kernels import kernel
+    from cnnfilter.model.layers import Convolve
+
+    steps = []
+    for text in kernels:
+        parsed = kernel(text)
+        layer = Convolve(parsed, stride, padding, pad_mode, dilation, channels, scale, bias, flip)
+        steps.append(Step("convolve", parsed.name, parsed.label, layer))
+    return execute(steps, shared)

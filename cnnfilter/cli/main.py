@@ -1,0 +1,123 @@
+"""The command itself: subcommands, one handler for all errors, signals and exit codes."""
+
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+import click
+
+from cnnfilter.cli.convolve import convolve
+from cnnfilter.cli.reporting import complain
+from cnnfilter.errors import CnnfilterError, ParameterError
+
+PROGRAM = "cnnfilter"
+COMPLETION_VARIABLE = "_CNNFILTER_COMPLETE"
+CLOSED_PIPE = 141
+
+EPILOG = """\b
+Examples:
+  cnnfilter convolve img.png --kernel sobel-v --stride 2
+  cnnfilter convolve "photos/*.jpg" -k gaussian:7:1.5 -o blurred/
+  cnnfilter convolve --help"""
+
+
+class Stopped(BaseException):
+    """A signal that ends the run; not an Exception, so that nothing on the way takes it for a fault of a file."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "--version", package_name=PROGRAM, prog_name=PROGRAM)
+def cli() -> None:
+    """The operations of a convolutional neural network in the shell, on real images."""
+
+
+cli.add_command(convolve)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    0 all done; 1 some image failed or is missing; 2 wrong usage, nothing done; 130 interrupted, 143 terminated;
+    141 the reader of standard output has gone.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with _signals():
+            code = _invoke(words)
+            sys.stdout.flush()
+            return code
+    except click.ClickException as error:
+        complain(" ".join(error.format_message().split()))
+        return error.exit_code
+    except Stopped as stop:
+        complain("interrupted" if stop.number == signal.SIGINT else "terminated")
+        return 128 + stop.number
+    except BrokenPipeError:
+        _silence_stdout()
+        return CLOSED_PIPE
+    except CnnfilterError as error:
+        complain(_worded(error))
+        if _is_verbose(words):
+            traceback.print_exc()
+        return error.exit_code
+    except OSError as error:
+        _silence_stdout()
+        complain(f"standard output: {error.strerror or error}")
+        return 1
+
+
+def _invoke(words: list[str]) -> int:
+    if COMPLETION_VARIABLE in os.environ:
+        cli.main(words, PROGRAM)
+    try:
+        with cli.make_context(PROGRAM, words) as context:
+            return cli.invoke(context) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as end:
+        return end.exit_code
+
+
+def _worded(error: CnnfilterError) -> str:
+    """The message, with the parameter of the Python API named as the option."""
+    if not isinstance(error, ParameterError) or not error.parameter:
+        return str(error)
+    name = "INPUT" if error.parameter == "input" else "--" + error.parameter.replace("_", "-")
+    return f"{name}: {error.message}"
+
+
+def _is_verbose(words: list[str]) -> bool:
+    return any(word == "--verbose" or (word[:1] == "-" and word[1:2] != "-" and "v" in word[1:]) for word in words)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Interrupt and termination become one exception, so that every cleanup on the way out runs."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number)
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from complaining about the stream once more when it flushes it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)

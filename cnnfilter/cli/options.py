@@ -1,0 +1,214 @@
+"""Options that several commands share, each written once; they arrive as one value."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import click
+
+from cnnfilter.core.geometry import PAD_MODES
+from cnnfilter.core.kernels import FAMILIES, kernel_names
+from cnnfilter.core.vocabulary import ALPHAS, CHANNELS, DEPTHS, GRAYS, MAPPINGS
+from cnnfilter.images import formats
+
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The values of the options that every command which writes images has."""
+
+    inputs: tuple[str, ...]
+    output: str | None
+    format: str | None
+    mapping: str
+    depth: str
+    gray: str | None
+    alpha: str
+    recursive: bool
+    no_clobber: bool
+    dry_run: bool
+    max_pixels: int
+    strip: bool
+    png_level: str
+    quality: int
+    report: str | None
+    report_file: str | None
+    quiet: bool
+    verbose: bool
+
+
+def _explained(table: dict[str, str]) -> str:
+    """`name` (meaning) of every entry, for a help text."""
+    return "; ".join(f"{name}: {meaning}" for name, meaning in table.items())
+
+
+def _formats(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in formats.WRITABLE if name.startswith(incomplete)]
+
+
+_SHARED: tuple[Callable[[Command], Command], ...] = (
+    click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=str),
+    click.option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        help="A file for one result, a folder (existing, or with a trailing /) for many, - for standard output."
+        "  [default: beside the input, as STEM.LABEL.EXT]",
+    ),
+    click.option(
+        "--format",
+        metavar="|".join((*formats.WRITABLE[:5], "...")),
+        shell_complete=_formats,
+        help="Format of the output.  [default: the output's suffix, then the input's format]",
+    ),
+    click.option(
+        "--mapping",
+        type=click.Choice(tuple(MAPPINGS)),
+        default="auto",
+        show_default=True,
+        help=f"How responses become pixels: {_explained(MAPPINGS)}.",
+    ),
+    click.option(
+        "--depth",
+        type=click.Choice(tuple(DEPTHS)),
+        default="auto",
+        show_default=True,
+        help=f"Sample type of the output: {_explained(DEPTHS)}.",
+    ),
+    click.option(
+        "--gray",
+        type=click.Choice(tuple(GRAYS)),
+        help=f"Turn a colour image into one channel first: {_explained(GRAYS)}.",
+    ),
+    click.option(
+        "--alpha",
+        type=click.Choice(tuple(ALPHAS)),
+        default="keep",
+        show_default=True,
+        help=f"Transparency: {_explained(ALPHAS)}.",
+    ),
+    click.option("-r", "--recursive", is_flag=True, help="Descend into folders; the output folder mirrors the tree."),
+    click.option("-n", "--no-clobber", is_flag=True, help="Leave an output that exists alone and say skipped."),
+    click.option("--dry-run", is_flag=True, help="Say what would be done, with output shapes, from headers alone."),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(min=1),
+        default=formats.MAX_PIXELS,
+        show_default=True,
+        metavar="N",
+        help="Refuse larger images before they are decoded.",
+    ),
+    click.option("--strip", is_flag=True, help="Write no metadata (ICC profile, DPI, EXIF)."),
+    click.option(
+        "--png-level",
+        type=click.Choice(("fast", *"0123456789")),
+        metavar="fast|0-9",
+        default="fast",
+        show_default=True,
+        help="Compression of PNG.",
+    ),
+    click.option(
+        "--quality",
+        type=click.IntRange(1, 100),
+        default=90,
+        show_default=True,
+        metavar="1-100",
+        help="Quality of JPEG, WebP and AVIF.",
+    ),
+    click.option(
+        "--report",
+        type=click.Choice(("table", "json", "csv", "none")),
+        help="What is reported; JSON is one object a line.  [default: table]",
+    ),
+    click.option(
+        "--report-file",
+        metavar="FILE",
+        help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No table; errors stay."),
+    click.option("-v", "--verbose", is_flag=True, help="Add the traceback to an error."),
+)
+
+
+def shared_options(command: Command) -> Command:
+    """Give a command the shared options; it is called with one `Shared` and its own options."""
+    names = [field.name for field in fields(Shared)]
+
+    @functools.wraps(command)
+    def with_shared(**values: Any) -> Any:
+        return command(Shared(**{name: values.pop(name) for name in names}), **values)
+
+    return _decorated(with_shared, _SHARED)
+
+
+def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """The command with the options, which its help lists in their order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _kernels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    known = [*kernel_names(), *(f"{family}:" for family in FAMILIES)]
+    return [name for name in known if name.startswith(incomplete)]
+
+
+_CONVOLVE: tuple[Callable[[Command], Command], ...] = (
+    click.option(
+        "-k",
+        "--kernel",
+        "kernels",
+        metavar="KERNEL",
+        multiple=True,
+        required=True,
+        shell_complete=_kernels,
+        help="A name (sobel-v), a family (gaussian:7:1.5), a file (.npy .txt .csv) or a matrix"
+        ' ("0 -1 0; -1 5 -1; 0 -1 0"). Repeatable: one output a kernel.',
+    ),
+    click.option(
+        "-s", "--stride", default="1", show_default=True, metavar="N|YxX", help="Step from one window to the next."
+    ),
+    click.option(
+        "-p",
+        "--padding",
+        default="same",
+        show_default=True,
+        metavar="same|valid|N|YxX",
+        help="Cells around the image: same keeps its size at stride 1 (ceil(n/s), unlike TensorFlow always placed"
+        " alike), valid adds none, a number adds that many a side.",
+    ),
+    click.option(
+        "--pad-mode",
+        default="reflect",
+        show_default=True,
+        metavar="|".join(PAD_MODES),
+        shell_complete=lambda c, p, incomplete: [name for name in PAD_MODES if name.startswith(incomplete)],
+        help="What lies in the padding of a row abcd: " + ", ".join(f"{n} {d}" for n, d in PAD_MODES.items()) + ".",
+    ),
+    click.option(
+        "--dilation", default="1", show_default=True, metavar="N|YxX", help="Distance between the taps of a window."
+    ),
+    click.option(
+        "--channels",
+        type=click.Choice(tuple(CHANNELS)),
+        default="each",
+        show_default=True,
+        help=f"How channels are filtered: {_explained(CHANNELS)}.",
+    ),
+    click.option(
+        "--scale",
+        default="1",
+        show_default=True,
+        metavar="NUMBER",
+        help="The response is multiplied by it; 1/9 is a number.",
+    ),
+    click.option("--bias", default="0", show_default=True, metavar="NUMBER", help="Then added to the response."),
+    click.option("--flip", is_flag=True, help="True convolution: the kernel is turned by 180 degrees."),
+)
+
+
+def convolve_options(command: Command) -> Command:
+    """Give a command the options of a convolution."""
+    return _decorated(command, _CONVOLVE)

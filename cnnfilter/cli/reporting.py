@@ -1,0 +1,104 @@
+"""Where records go while a run lasts: a table at the end, JSON Lines or CSV at once, errors to standard error."""
+
+import contextlib
+import sys
+from pathlib import PurePath
+from types import TracebackType
+from typing import TextIO
+
+from cnnfilter.batch.report import Record, Totals, csv_header, csv_line, json_line, printable
+from cnnfilter.cli.options import Shared
+from cnnfilter.errors import FileError, ParameterError
+
+MOST_ROWS = 50
+_BY_SUFFIX = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv", ".txt": "table"}
+
+
+class Reporter:
+    """Receives the records of a run and reports them in one format to one stream.
+
+    A table lists up to 50 rows; of longer runs the failures and the totals.
+    """
+
+    def __init__(self, form: str, stream: TextIO, *, is_batch: bool, quiet: bool, is_file: bool = False) -> None:
+        self.form, self.stream, self.is_batch, self.quiet, self.is_file = form, stream, is_batch, quiet, is_file
+        self.rows: list[Record] = []
+        self.failures: list[Record] = []
+        self.count = 0
+        if form == "csv":
+            stream.write(csv_header())
+
+    @classmethod
+    def of(cls, shared: Shared, *, is_batch: bool, to_stderr: bool) -> "Reporter":
+        """The reporter that the options ask for; `to_stderr` where images go to standard output."""
+        if shared.report_file is None:
+            stream = sys.stderr if to_stderr else sys.stdout
+            return cls(
+                shared.report or ("none" if shared.quiet else "table"), stream, is_batch=is_batch, quiet=shared.quiet
+            )
+        by_suffix = _BY_SUFFIX.get(PurePath(shared.report_file).suffix.lower())
+        form = by_suffix or shared.report
+        if form is None or form == "none":
+            raise ParameterError(
+                "report_file", f"the suffix of {shared.report_file!r} names no report; .json .csv .txt do, or --report"
+            )
+        try:
+            file = open(shared.report_file, "w", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
+        except OSError as error:
+            raise ParameterError("report_file", f"{shared.report_file!r}: {error.strerror}") from error
+        return cls(form, file, is_batch=is_batch, quiet=shared.quiet, is_file=True)
+
+    def __enter__(self) -> "Reporter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.is_file:
+            with contextlib.suppress(OSError) if error else contextlib.nullcontext():
+                self.stream.close()
+
+    def receive(self, record: Record) -> None:
+        """Report one record, or keep it for the table; say an error on standard error at once."""
+        self.count += 1
+        if record.status == "failed":
+            complain(f"{record.input}: {record.error}")
+        elif record.warnings and self.form == "none" and not self.quiet:
+            for warning in record.warnings:
+                complain(f"{record.input}: warning: {warning}")
+        if self.form == "json":
+            self._write(json_line(record.as_dict()))
+        elif self.form == "csv":
+            self._write(csv_line(record))
+        elif self.form == "table":
+            if len(self.rows) <= MOST_ROWS:
+                self.rows.append(record)
+            if record.status == "failed" and len(self.failures) < MOST_ROWS:
+                self.failures.append(record)
+
+    def finish(self, totals: Totals) -> None:
+        """Report the totals of a batch, and the table."""
+        if self.form == "json" and self.is_batch:
+            self._write(json_line(totals.as_dict()))
+        elif self.form == "table":
+            from cnnfilter.cli import show
+
+            rows = self.rows if self.count <= MOST_ROWS else self.failures
+            show.records(rows, totals if self.is_batch else None, self.stream)
+
+    def _write(self, line: str) -> None:
+        try:
+            self.stream.write(line)
+            self.stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            name = self.stream.name if self.is_file else "standard output"
+            raise FileError(str(name), f"the report cannot be written: {error.strerror}") from error
+
+
+def complain(message: str) -> None:
+    """One line on standard error, whatever is in it."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # standard error may be closed
+        sys.stderr.write(f"cnnfilter: {printable(message)}\n")
+        sys.stderr.flush()

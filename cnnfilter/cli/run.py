@@ -1,0 +1,64 @@
+"""From parsed options to a finished run: settings, jobs, report, exit code."""
+
+import os
+import sys
+from typing import cast
+
+from cnnfilter.batch import paths, runner
+from cnnfilter.batch.paths import STANDARD_STREAM, Job
+from cnnfilter.batch.process import Settings, Step, check
+from cnnfilter.cli.options import Shared
+from cnnfilter.cli.reporting import Reporter
+from cnnfilter.errors import ParameterError
+from cnnfilter.images.files import WriteOptions
+
+
+def execute(steps: list[Step], shared: Shared) -> int:
+    """Do what the options ask for and return the exit code.
+
+    Every wrong usage is found here, before anything is read or written.
+
+    Raises:
+        ParameterError: wrong usage.
+    """
+    settings = settings_of(shared)
+    sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
+    jobs = paths.plan_jobs(sources, [step.label for step in steps], shared.output, shared.format)
+    check(steps, settings, jobs)
+    to_stream = any(target.path == STANDARD_STREAM for job in jobs for target in job.targets)
+    if to_stream and not settings.dry_run and sys.stdout.isatty():
+        raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
+    if shared.report_file is not None:
+        _check_report_file(shared.report_file, jobs)
+    with Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter:
+        totals = runner.run(jobs, steps, settings, reporter.receive)
+        reporter.finish(totals)
+    return totals.exit_code
+
+
+def settings_of(shared: Shared) -> Settings:
+    """The options as the batch wants them."""
+    level = "fast" if shared.png_level == "fast" else int(shared.png_level)
+    return Settings(
+        mapping=shared.mapping,  # type: ignore[arg-type]  # the choices of the options
+        depth=shared.depth,  # type: ignore[arg-type]
+        gray=shared.gray,  # type: ignore[arg-type]
+        alpha=shared.alpha,  # type: ignore[arg-type]
+        max_pixels=shared.max_pixels,
+        no_clobber=shared.no_clobber,
+        dry_run=shared.dry_run,
+        encoding=WriteOptions(cast(int, level), shared.quality, shared.strip),
+    )
+
+
+def _is_batch(jobs: list[Job]) -> bool:
+    return len(jobs) > 1 or jobs[0].source.root is not None
+
+
+def _check_report_file(path: str, jobs: list[Job]) -> None:
+    place = os.path.realpath(path)
+    used = [job.source.path for job in jobs] + [target.path for job in jobs for target in job.targets]
+    if any(os.path.realpath(name) == place for name in used if name != STANDARD_STREAM):
+        raise ParameterError("report_file", f"{path!r} is also an image of this run")
+    if not os.path.isdir(os.path.dirname(place)):
+        raise ParameterError("report_file", f"there is no folder {os.path.dirname(path)!r}")

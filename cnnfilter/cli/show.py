@@ -1,0 +1,140 @@
+"""Tables in the terminal."""
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cnnfilter.batch.report import Record, Totals, by, printable
+
+ARROW = "->"
+
+
+def records(rows: Sequence[Record], totals: Totals | None, stream: TextIO) -> None:
+    """Print the records of a run: one as a list of its properties, several as a table, then the totals."""
+    console = Console(file=stream, highlight=False, soft_wrap=False)
+    if len(rows) == 1 and totals is None:
+        if rows[0].status != "failed":
+            console.print(_properties(rows[0]))
+    elif rows:
+        console.print(_table(rows))
+        for record in rows:
+            for note in record.warnings:
+                console.print(Text(f"{printable(record.input)}: {note}", style="yellow"))
+    if totals is not None:
+        console.print(Text(totals_line(totals), style="bold"))
+
+
+def totals_line(totals: Totals) -> str:
+    """The totals of a batch in words."""
+    values = totals.as_dict()
+    return (
+        f"{totals.done} done, {totals.skipped} skipped, {totals.failed} failed in {totals.seconds:.2f} s: "
+        f"{values['images_per_second']:.1f} images/s, {values['megapixels_per_second']:.1f} megapixels/s"
+    )
+
+
+def _properties(record: Record) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    output = "standard output" if record.output == "-" else printable(record.output or "")
+    source = "standard input" if record.input == "-" else printable(record.input)
+    table.add_row("file", Text(f"{source} {ARROW} {output}", style="bold"))
+    if record.status == "skipped":
+        table.add_row("status", "skipped: the output exists")
+        return table
+    for name, value in _values(record):
+        table.add_row(name, Text(value))
+    for note in record.warnings:
+        table.add_row("warning", Text(note, style="yellow"))
+    return table
+
+
+def _values(record: Record) -> list[tuple[str, str]]:
+    """Name and value of each property that applies, in the order of reading."""
+    found: list[tuple[str, str]] = []
+    if record.input_shape and record.output_shape:
+        found.append(("shape", f"{by(record.input_shape)} {ARROW} {by(record.output_shape)}"))
+    if record.input_values and record.output_values:
+        found.append(("values", _change(record.input_values, record.output_values)))
+    if record.input_bytes and record.output_bytes:
+        found.append(("bytes", _change(record.input_bytes, record.output_bytes)))
+    if record.kernel and record.kernel_shape:
+        name = printable(record.kernel if len(record.kernel) <= 40 else record.kernel[:37] + "...")
+        found.append(("kernel", f"{name} ({by(record.kernel_shape)})"))
+    if record.stride and record.padding and record.dilation:
+        found.append(("windows", _windows(record.stride, record.padding, record.pad_mode, record.dilation)))
+    if record.mapping:
+        clipped = f", {record.clipped} values clipped" if record.clipped else ""
+        found.append(("mapping", record.mapping + clipped))
+    if record.params is not None:
+        found.append(("parameters", str(record.params)))
+    if record.macs is not None:
+        found.append(("cost", f"{record.macs} multiply-accumulates ({_short(2 * record.macs)}FLOPs)"))
+    if record.seconds is not None:
+        found.append(("seconds", f"{record.seconds:.3f}"))
+    return found
+
+
+def _windows(stride: Sequence[int], padding: Sequence[Sequence[int]], mode: str | None, dilation: Sequence[int]) -> str:
+    (top, bottom), (left, right) = padding
+    even = str(top) if top == bottom == left == right else f"{top},{bottom} x {left},{right}"
+    parts = [
+        f"stride {_pair(stride)}",
+        f"padding {even}" + (f" {mode}" if mode and any((top, bottom, left, right)) else ""),
+    ]
+    if tuple(dilation) != (1, 1):
+        parts.append(f"dilation {_pair(dilation)}")
+    return ", ".join(parts)
+
+
+def _table(rows: Sequence[Record]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("output", overflow="fold", ratio=1, min_width=16)
+    for name in ("in", "out"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("values", justify="right", no_wrap=True)
+    table.add_column("mapping", no_wrap=True)
+    for name in ("MACs", "bytes", "s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for record in rows:
+        place = Text(printable(record.output or record.input))
+        if record.status != "ok":
+            style = "red" if record.status == "failed" else "yellow"
+            table.add_row(place, Text(record.status, style=style), *[""] * 6)
+            continue
+        table.add_row(
+            place,
+            by(record.input_shape or ()),
+            by(record.output_shape or ()),
+            f"{record.compression or 0:.2%}",
+            record.mapping,
+            _short(record.macs or 0),
+            "" if record.output_bytes is None else _short(record.output_bytes),
+            "" if record.seconds is None else f"{record.seconds:.2f}",
+        )
+    return table
+
+
+def _pair(values: Sequence[int]) -> str:
+    return str(values[0]) if values[0] == values[1] else by(values)
+
+
+def _change(before: int, after: int) -> str:
+    return f"{before} {ARROW} {after}, {after / before:.2%}"
+
+
+def _short(number: int) -> str:
+    """A number with three figures and a unit: 1.85M.
+
+    >>> _short(1849000), _short(12)
+    ('1.85M', '12')
+    """
+    for exponent, unit in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if number >= 10**exponent:
+            return f"{number / 10**exponent:.3g}{unit}"
+    return str(number)

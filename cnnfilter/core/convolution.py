@@ -1,0 +1,323 @@
+"""Convolution: what is computed, and checks of what users pass; the engine computes it."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.core import engine
+from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.geometry import PaddingLike, PadMode, PairLike, Windows, pad_mode as parse_pad_mode, pair
+from cnnfilter.core.kernels import Kernel, as_kernel
+from cnnfilter.core.numbers import exact
+from cnnfilter.core.samples import Rendering, SampleType, auto_mapping
+from cnnfilter.core.vocabulary import CHANNELS, MAPPINGS, Channels, Mapping, choice
+from cnnfilter.errors import ParameterError, UnfitError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """A convolution with everything that users say about it, parsed: response = sums / divisor x scale + bias."""
+
+    kernel: Kernel
+    windows: Windows
+    pad_mode: PadMode = "reflect"
+    channels: Channels = "each"
+    scale: Fraction = Fraction(1)
+    bias: Fraction = Fraction(0)
+
+    @classmethod
+    def of(
+        cls,
+        kernel: "str | Kernel | ArrayLike",
+        *,
+        stride: PairLike = 1,
+        padding: PaddingLike = "same",
+        pad_mode: str = "reflect",
+        dilation: PairLike = 1,
+        channels: str = "each",
+        scale: float | Fraction | str = 1,
+        bias: float | Fraction | str = 0,
+        flip: bool = False,
+    ) -> "Convolution":
+        """The arguments of `convolve`, checked.
+
+        Raises:
+            ParameterError: names the argument that cannot be used.
+        """
+        parsed = as_kernel(kernel)
+        return cls(
+            parsed.flipped() if flip else parsed,
+            Windows.of(parsed.size, stride=stride, padding=padding, dilation=dilation),
+            parse_pad_mode(pad_mode),
+            cast("Channels", choice(channels, CHANNELS, "channels")),
+            exact(scale, "scale"),
+            exact(bias, "bias"),
+        )
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the response to an image of `shape`.
+
+        Raises:
+            UnfitError: the output would be empty, or a bank takes another number of channels.
+        """
+        rows, columns = self.windows.output_size(shape[0], shape[1])
+        if self.kernel.is_bank:
+            bank = self.kernel.spanning(shape[2] if len(shape) == 3 else 1)
+            return rows, columns, bank.matrix.shape[3]
+        return (rows, columns) if self.channels == "sum" else (rows, columns, *shape[2:])
+
+    def params(self, shape: tuple[int, ...]) -> int:
+        """Number of entries of the kernel for an image of `shape`."""
+        return self.kernel.spanning(shape[2] if len(shape) == 3 else 1).params
+
+    def macs(self, shape: tuple[int, ...]) -> int:
+        """Multiply-accumulates: output values x taps x channels under a filter, zero taps too."""
+        values = int(np.prod(self.output_shape(shape), dtype=object))
+        whole = self.kernel.is_bank or self.channels == "sum"
+        inputs = shape[2] if whole and len(shape) == 3 else 1
+        return values * self.windows.taps * inputs * (2 if self.kernel.is_gradient else 1)
+
+    def resolve(self, mapping: Mapping, *, to_float: bool) -> Mapping:
+        """The mapping that `auto` stands for here; others stay."""
+        if mapping != "auto":
+            return mapping
+        kernel = self.kernel
+        return auto_mapping(
+            sums_to_zero=kernel.sums_to_zero, bias=self.bias, is_stack=kernel.is_bank, to_float=to_float
+        )
+
+    def respond(
+        self,
+        image: NDArray[Any],
+        mapping: Mapping = "raw",
+        samples: SampleType | None = None,
+        level_scale: Fraction = Fraction(1),
+    ) -> tuple[NDArray[Any], int]:
+        """(response or samples, number of values clipped).
+
+        `samples` are by default of the image's own type. Responses are multiplied by `level_scale`, the ratio between
+        the levels of the samples and those of the image, before they are mapped.
+        """
+        shape = self.output_shape(image.shape)
+        image = image if image.ndim == 3 else image[:, :, None]
+        kernel = self.kernel.spanning(image.shape[2])
+        mapping = self.resolve(mapping, to_float=image.dtype.kind == "f")
+        rendering = Rendering(
+            mapping,
+            self.scale / kernel.divisor * level_scale,
+            self.bias * level_scale,
+            None if mapping == "raw" else samples or SampleType.of(image.dtype),
+            per_map=kernel.is_bank,
+        )
+        matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
+        tasks = [
+            Correlation(m, self.windows, self.pad_mode, self.channels == "sum" and not kernel.is_bank) for m in matrices
+        ]
+        plans = [engine.plan(task, image) for task in tasks]
+        bands = functools.partial(_bands, tasks, image, plans)
+        bounds = None if kernel.is_gradient else plans[0].bounds
+        result, clipped = rendering.render(bands, tasks[0].output_shape(image.shape), bounds)
+        return result.reshape(shape), clipped
+
+    def respond_premultiplied(
+        self,
+        image: NDArray[Any],
+        alpha: NDArray[Any],
+        mapping: Mapping,
+        samples: SampleType,
+        level_scale: Fraction = Fraction(1),
+    ) -> tuple[NDArray[Any], NDArray[Any], int]:
+        """(samples, alpha, number of values clipped) of colours weighted with their opacity.
+
+        With W for the weighted sum over a window: the new alpha is W(alpha) x scale, clipped to the opaque level, and
+        the colour W(colour x alpha) / W(alpha), so that transparent pixels do not bleed into opaque ones; bias is added
+        to the colour. Where nothing is opaque the colour is 0. Not for kernels that sum to zero.
+        Source: Porter and Duff, "Compositing digital images", 1984.
+        """
+        opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1
+        sums = replace(self, kernel=replace(self.kernel, divisor=1), scale=Fraction(1), bias=Fraction(0))
+        veil = alpha.reshape(*alpha.shape, *[1] * (image.ndim - 2))
+        colours = sums.respond(image.astype(_WIDER[image.dtype.type]) * veil)[0]
+        weights = sums.respond(alpha)[0]
+        gain = float(self.scale / self.kernel.divisor)
+        height, width = weights.shape
+        shape = (height, width, colours.size // weights.size)
+
+        def bands() -> Iterator[tuple[slice, NDArray[Any]]]:
+            rows = max(1, engine.BAND // (width * shape[2]))
+            for start in range(0, height, rows):
+                band = slice(start, start + rows)
+                weight = weights[band, :, None].astype(np.float64)
+                below = np.minimum(weight, opaque / gain) if gain > 0 else np.maximum(weight, opaque / gain)
+                seen = below * gain > 0
+                ratio = colours[band].reshape(-1, width, shape[2]) / np.where(seen, below, 1)
+                yield band, np.where(seen, ratio, 0)
+
+        rendering = Rendering(mapping, level_scale, self.bias * level_scale, samples)
+        result, clipped = rendering.render(bands, shape, None)
+        levels = np.clip(np.floor(weights * gain * float(level_scale) + 0.5), samples.low, samples.high)
+        return result.reshape(height, width, *image.shape[2:]), levels.astype(samples.dtype), clipped
+
+    def kept_alpha(self, alpha: NDArray[Any]) -> NDArray[Any]:
+        """The alpha under the centre of each window, clamped to the image."""
+        rows, columns = self.windows.output_size(*alpha.shape)
+        centers = self.windows.centers(0, rows, alpha.shape[0]), self.windows.centers(1, columns, alpha.shape[1])
+        return alpha[np.ix_(*centers)]
+
+
+# Types that hold products of two samples.
+_WIDER: dict[type[np.generic], type[np.generic]] = {
+    np.uint8: np.uint16,
+    np.uint16: np.uint32,
+}
+
+
+def convolve(
+    image: "ArrayLike",
+    kernel: "str | Kernel | ArrayLike",
+    *,
+    stride: PairLike = 1,
+    padding: PaddingLike = "same",
+    pad_mode: str = "reflect",
+    dilation: PairLike = 1,
+    channels: str = "each",
+    scale: float | Fraction | str = 1,
+    bias: float | Fraction | str = 0,
+    flip: bool = False,
+    mapping: str = "raw",
+) -> NDArray[Any]:
+    """Filter an image with a kernel, as a layer of a CNN does: cross-correlation, unless `flip` is set.
+
+    Args:
+        image: height x width or height x width x channels, of booleans, integers or floats.
+        kernel: text as for `cnnfilter.kernel`, a Kernel, a matrix height x width, or a bank of filters
+            height x width x channels x filters.
+        stride: step between windows, a number or (y, x).
+        padding: `same` (output ceil(n / stride)), `valid`, a number a side, (y, x), or ((top, bottom), (left, right)).
+        pad_mode: `reflect` dcb|abcd|cba, `symmetric` cba|abcd|dcb, `zero`, `edge` aaa|abcd|ddd, `wrap` bcd|abcd|abc.
+        dilation: distance between the taps of a window, a number or (y, x).
+        channels: `each` filters every channel on its own, `sum` makes one map out of all. Banks always sum.
+        scale: the response is multiplied by it; a number, a Fraction, or text such as "1/9".
+        bias: then added.
+        flip: turn the kernel by 180 degrees first (true convolution).
+        mapping: `raw` for the response itself; `clip`, `abs`, `normalize`, `shift` or `auto` for samples.
+
+    Returns:
+        For `raw` the response: int32 for integer samples with integer kernels, scale and bias (int64 where int32 could
+        overflow), otherwise float32. For other mappings samples of the image's own type, rounded to nearest, halves up,
+        and clipped; samples of float images are levels from 0 to 255, not rounded.
+        Height x width where the image is so or channels are summed, height x width x filters for banks.
+
+    Raises:
+        ParameterError: an argument that cannot be used, or does not fit the image.
+
+    >>> convolve([[0, 0, 9], [0, 0, 9], [0, 0, 9]], "sobel-v", padding="valid").tolist()
+    [[36]]
+    """
+    parsed = Convolution.of(
+        kernel,
+        stride=stride,
+        padding=padding,
+        pad_mode=pad_mode,
+        dilation=dilation,
+        channels=channels,
+        scale=scale,
+        bias=bias,
+        flip=flip,
+    )
+    return parsed.respond(as_image(image), cast("Mapping", choice(mapping, MAPPINGS, "mapping")))[0]
+
+
+def conv2d(
+    x: "ArrayLike",
+    weight: "ArrayLike",
+    bias: "ArrayLike | None" = None,
+    *,
+    stride: PairLike = 1,
+    padding: PaddingLike = 0,
+    pad_mode: str = "zero",
+    dilation: PairLike = 1,
+    groups: int = 1,
+) -> NDArray[np.float32]:
+    """A bank of filters over all channels, as torch.nn.functional.conv2d, channels last.
+
+    Args:
+        x: height x width x channels in.
+        weight: height x width x channels in / groups x filters out.
+        bias: one number a filter.
+        stride: step between windows, a number or (y, x).
+        padding: as for `convolve`.
+        pad_mode: as for `convolve`.
+        dilation: distance between the taps of a window, a number or (y, x).
+        groups: channels and filters are split into that many groups, each on its own.
+
+    Returns:
+        float32, height x width x filters out.
+
+    Raises:
+        ParameterError: shapes that do not fit each other, or an argument that cannot be used.
+
+    >>> conv2d(np.ones((4, 4, 2)), np.ones((3, 3, 2, 5))).shape
+    (2, 2, 5)
+    """
+    image = as_image(x, parameter="x")
+    if image.ndim != 3:
+        raise ParameterError("x", "a bank takes height x width x channels, not height x width")
+    bank = np.asarray(weight)
+    if bank.ndim != 4 or bank.dtype.kind not in "biuf" or not bank.size:
+        raise ParameterError("weight", f"height x width x channels / groups x filters is needed, {bank.shape} came")
+    (groups, _), (inputs, filters) = pair(groups, "groups"), bank.shape[2:]
+    if inputs * groups != image.shape[2] or filters % groups:
+        raise UnfitError(
+            "weight",
+            f"{inputs} channels x {groups} groups and {filters} filters do not fit {image.shape[2]} channels of input",
+        )
+    windows = Windows.of((bank.shape[0], bank.shape[1]), stride=stride, padding=padding, dilation=dilation)
+    task = Correlation(bank.astype(np.float64), windows, parse_pad_mode(pad_mode), groups=groups)
+    offsets = np.zeros(filters) if bias is None else np.asarray(bias, np.float64)
+    if offsets.shape != (filters,):
+        raise UnfitError("bias", f"{filters} numbers are needed, one a filter; an array of shape {offsets.shape} came")
+    out = np.empty(task.output_shape(image.shape), np.float32)
+    with np.errstate(over="ignore"):
+        for rows, sums in engine.sums(task, image):
+            out[rows] = sums + offsets
+    return out
+
+
+def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
+    """`image` as an array of numbers, height x width or height x width x channels.
+
+    Raises:
+        ParameterError: any other shape or type, or no values.
+    """
+    try:
+        array = np.asarray(image)
+    except ValueError as error:
+        raise ParameterError(parameter, "rows of different lengths are no image") from error
+    if array.ndim not in (2, 3) or not array.size:
+        raise ParameterError(parameter, f"height x width or height x width x channels is needed, {array.shape} came")
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise ParameterError(parameter, f"booleans, integers or floats are needed, {array.dtype} came")
+    return array
+
+
+def _bands(
+    tasks: list[Correlation], image: NDArray[Any], plans: list[engine.Plan]
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """The sums of one task, or the magnitude of the gradient whose parts two tasks give."""
+    if len(tasks) == 1:
+        yield from engine.sums(tasks[0], image, plans[0])
+        return
+    vertical, horizontal = (engine.sums(task, image, planned) for task, planned in zip(tasks, plans, strict=True))
+    for (rows, v), (_, h) in zip(vertical, horizontal, strict=True):
+        v, h = v.astype(np.float64), h.astype(np.float64)
+        with np.errstate(over="ignore"):
+            yield rows, np.sqrt(v * v + h * h)

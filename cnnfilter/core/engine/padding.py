@@ -1,0 +1,74 @@
+"""What lies beyond the border of an image, and bands of padded rows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.core.geometry import PadMode, Sides
+
+Indices = NDArray[np.intp]
+
+
+def indices(mode: PadMode, length: int, first: int, count: int) -> Indices:
+    """The samples that positions first, first + 1, ... of an axis of `length` samples take; -1 stands for zero.
+
+    The modes mean what they mean to np.pad in NumPy 2, for any distance from the border.
+
+    >>> indices("reflect", 4, -3, 10).tolist()
+    [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    """
+    i = np.arange(first, first + count)
+    if mode == "edge":
+        return np.clip(i, 0, length - 1)
+    if mode == "wrap":
+        return np.asarray(i % length)
+    if mode == "zero":
+        return np.where((i >= 0) & (i < length), i, -1)
+    if mode == "symmetric":
+        i = i % (2 * length)
+        return np.minimum(i, 2 * length - 1 - i)
+    period = max(2 * (length - 1), 1)  # reflect repeats the one sample of an axis of length 1
+    i = i % period
+    return np.minimum(i, period - i) if length > 1 else np.zeros_like(i)
+
+
+def padded_rows(
+    image: NDArray[np.generic],
+    first: int,
+    count: int,
+    sides: Sides,
+    mode: PadMode,
+    dtype: np.dtype[np.generic],
+    *,
+    sum_channels: bool = False,
+) -> NDArray[np.generic]:
+    """Rows first .. first + count of the padded image, as `dtype`: (count, left + width + right, channels).
+
+    `image` is (height, width, channels) and `first` counts from the image's own first row, so that it is negative in
+    the padding. With `sum_channels` the channels are added into one.
+    """
+    height, width, channels = image.shape
+    left, right = sides[1]
+    band = np.empty((count, left + width + right, 1 if sum_channels else channels), dtype)
+    rows = indices(mode, height, first, count)
+    inner = band[:, left : left + width]
+    inside = slice(max(0, -first), max(0, min(count, height - first)))
+    if inside.start < inside.stop:
+        _fill(inner[inside], image[first + inside.start : first + inside.stop], sum_channels)
+    for i in [*range(min(inside.start, count)), *range(max(inside.stop, inside.start), count)]:
+        if rows[i] < 0:
+            inner[i] = 0
+        else:
+            _fill(inner[i : i + 1], image[rows[i] : rows[i] + 1], sum_channels)
+    for start, wide in ((0, left), (left + width, right)):
+        if wide:
+            columns = indices(mode, width, start - left, wide)
+            band[:, start : start + wide] = inner[:, columns]
+            band[:, start : start + wide][:, columns < 0] = 0
+    return band
+
+
+def _fill(target: NDArray[np.generic], rows: NDArray[np.generic], sum_channels: bool) -> None:
+    if sum_channels:
+        np.sum(rows, axis=2, dtype=target.dtype, out=target[:, :, 0])
+    else:
+        np.copyto(target, rows, casting="unsafe")

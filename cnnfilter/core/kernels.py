@@ -1,0 +1,323 @@
+"""Kernels: the named ones, and how a name, a family, a file or a matrix becomes a Kernel.
+
+The tables are text, so that listing and completing names needs no NumPy.
+"""
+
+import difflib
+import math
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnfilter.core.geometry import Pair
+from cnnfilter.core.numbers import LARGEST_DENOMINATOR, exact
+from cnnfilter.errors import ParameterError, UnfitError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    Matrix = NDArray[np.int64] | NDArray[np.float64]
+
+# Rows are separated by `;`, a divisor of all entries follows a `|`.
+# Sobel: Sobel and Feldman, "A 3x3 isotropic gradient operator", 1968. Prewitt: "Object enhancement and extraction",
+# 1970. Scharr: "Optimale Operatoren in der digitalen Bildverarbeitung", 2000. `-v` is an edge along the row times a
+# smoothing along the column; `-h` is its transpose. The diagonal ones are the Sobel matrix turned by 45 degrees.
+NAMED: dict[str, str] = {
+    "identity": "0 0 0; 0 1 0; 0 0 0",
+    "blur": "1 1 1; 1 1 1; 1 1 1 | 9",
+    "gaussian": "1 4 6 4 1; 4 16 24 16 4; 6 24 36 24 6; 4 16 24 16 4; 1 4 6 4 1 | 256",
+    "sharpen": "0 -1 0; -1 5 -1; 0 -1 0",
+    "sharpen-strong": "-1 -1 -1; -1 9 -1; -1 -1 -1",
+    "emboss": "-2 -1 0; -1 1 1; 0 1 2",
+    "sobel-v": "-1 0 1; -2 0 2; -1 0 1",
+    "sobel-h": "-1 -2 -1; 0 0 0; 1 2 1",
+    "sobel-45": "0 1 2; -1 0 1; -2 -1 0",
+    "sobel-135": "2 1 0; 1 0 -1; 0 -1 -2",
+    "prewitt-v": "-1 0 1; -1 0 1; -1 0 1",
+    "prewitt-h": "-1 -1 -1; 0 0 0; 1 1 1",
+    "scharr-v": "-3 0 3; -10 0 10; -3 0 3",
+    "scharr-h": "-3 -10 -3; 0 0 0; 3 10 3",
+    "laplacian": "0 1 0; 1 -4 1; 0 1 0",
+    "laplacian-8": "1 1 1; 1 -8 1; 1 1 1",
+}
+# Gradient magnitudes sqrt(v^2 + h^2) of the two kernels named after them.
+GRADIENTS: tuple[str, ...] = ("sobel", "prewitt", "scharr")
+# Families with their parameters; those in brackets may be left out.
+FAMILIES: dict[str, str] = {
+    "box": "SIZE",
+    "gaussian": "SIZE[:SIGMA]",
+    "log": "SIZE:SIGMA",
+    "motion": "SIZE[:DEGREES]",
+    "gabor": "SIZE:WAVELENGTH:DEGREES",
+    "random": "SIZE:COUNT[:SEED]",
+}
+FILE_SUFFIXES = (".npy", ".txt", ".csv")
+# Kernels with more entries than this are a slip (a picture taken for a kernel).
+LARGEST_KERNEL = 1 << 24
+_EXACT_INTEGER = 1 << 53
+_LARGEST_DIVISOR = 1 << 31
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A kernel: its response is the sum of `matrix` x samples / `divisor`.
+
+    `matrix` is (height, width); for a gradient magnitude (2, height, width), the -v and the -h kernel; for a filter
+    bank (height, width, channels in, filters out). Its entries are int64 where all of them are whole, else float64.
+    `label` stands for the kernel in file names. `seed` marks a random bank, drawn for any number of channels.
+    """
+
+    name: str
+    matrix: "Matrix"
+    divisor: int = 1
+    label: str = "kernel"
+    seed: int | None = None
+
+    @property
+    def size(self) -> Pair:
+        """Height and width of a window."""
+        height, width = self.matrix.shape[:2] if self.is_bank else self.matrix.shape[-2:]
+        return height, width
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width), for a bank (height, width, channels in, filters out)."""
+        return self.matrix.shape if self.is_bank else self.size
+
+    @property
+    def is_bank(self) -> bool:
+        """Whether it makes several feature maps, each from all channels."""
+        return self.matrix.ndim == 4
+
+    @property
+    def is_gradient(self) -> bool:
+        """Whether it is a gradient magnitude."""
+        return self.matrix.ndim == 3
+
+    @property
+    def params(self) -> int:
+        """Number of entries."""
+        return self.matrix.size
+
+    @property
+    def sums_to_zero(self) -> bool:
+        """Whether flat areas answer with zero: |sum| within 1e-6 of the L1 norm, for each of its matrices."""
+        matrices = self.matrix.reshape(-1, *self.size) if self.is_gradient else self.matrix[None]
+        return all(abs(float(m.sum())) <= 1e-6 * float(abs(m).sum()) for m in matrices)
+
+    def flipped(self) -> "Kernel":
+        """The kernel turned by 180 degrees, for true convolution."""
+        axes = (0, 1) if self.is_bank else (-2, -1)
+        import numpy as np
+
+        return replace(self, matrix=np.flip(self.matrix, axes), seed=None)
+
+    def spanning(self, channels: int) -> "Kernel":
+        """The kernel as it is for an image with that many channels; redraws a random bank.
+
+        Raises:
+            UnfitError: a bank made for another number of channels.
+        """
+        if not self.is_bank or self.matrix.shape[2] == channels:
+            return self
+        if self.seed is not None:
+            from cnnfilter.core import families
+
+            height, width, _, count = self.matrix.shape
+            return replace(self, matrix=families.random((height, width), channels, count, self.seed))
+        raise UnfitError(
+            "kernel", f"the bank {self.name} takes {self.matrix.shape[2]} channels, the image has {channels}"
+        )
+
+
+def kernel_names() -> list[str]:
+    """The names that `kernel` knows without parameters.
+
+    >>> kernel_names()[:3]
+    ['identity', 'blur', 'gaussian']
+    """
+    return [*NAMED, *GRADIENTS]
+
+
+def kernel(text: str) -> Kernel:
+    """The kernel that `text` describes: a name, a family with parameters, an existing file, or a matrix.
+
+    >>> kernel("sobel-v").matrix.tolist()
+    [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    >>> kernel("1/2 1/3").matrix.tolist(), kernel("1/2 1/3").divisor
+    ([[3, 2]], 6)
+
+    Raises:
+        ParameterError: an unknown name (near names are listed), or parameters, a file or a matrix of no use.
+    """
+    text = text.strip()
+    if text in NAMED:
+        return _named(text)
+    if text in GRADIENTS:
+        return _gradient(text)
+    family = text.partition(":")[0]
+    if family in FAMILIES:
+        from cnnfilter.core import families
+
+        return families.build(text)
+    if text.lower().endswith(FILE_SUFFIXES):
+        return _from_file(text)
+    if re.match(r"[-+.\d;,\s]|(nan|inf)\b", text, re.IGNORECASE):
+        entries = parse_matrix(text)
+        return _from_fractions(text, entries)
+    raise ParameterError("kernel", f"there is no kernel {_short(text)}{_near(family)}")
+
+
+def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:
+    """A Kernel from what `convolve` takes: text as for `kernel`, a Kernel, or a matrix of numbers."""
+    if isinstance(value, Kernel):
+        return value
+    return kernel(value) if isinstance(value, str) else from_array(value)
+
+
+def from_array(values: "ArrayLike", name: str = "matrix", label: str = "kernel") -> Kernel:
+    """A Kernel from an array: height x width, or height x width x channels in x filters out for a bank.
+
+    Floats that are the nearest ones to fractions with one small divisor (1/9, 0.0625) become integers over it.
+
+    Raises:
+        ParameterError: wrong number of axes, empty, not numbers, not finite.
+    """
+    import numpy as np
+
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ParameterError("kernel", "the matrix is ragged: its rows differ in length") from error
+    if array.ndim not in (2, 4):
+        raise ParameterError(
+            "kernel",
+            f"{name} has {array.ndim} axes; a kernel is height x width, a bank height x width x channels x filters",
+        )
+    if array.dtype.kind not in "biuf":
+        raise ParameterError("kernel", f"{name} holds {array.dtype}, not numbers")
+    if not 0 < array.size <= LARGEST_KERNEL:
+        raise ParameterError("kernel", f"{name} has {array.size} entries; 1 to {LARGEST_KERNEL} fit")
+    if not np.isfinite(array).all():
+        raise ParameterError("kernel", f"{name} holds NaN or infinity")
+    integers, divisor = _rational(array)
+    matrix: Matrix = array.astype(np.float64) if integers is None else integers
+    return Kernel(name, matrix, divisor, label)
+
+
+def parse_matrix(text: str) -> list[list[Fraction]]:
+    """Rows of exact numbers from text: entries apart by blanks or commas, rows by `;` or line ends.
+
+    Raises:
+        ParameterError: an entry that is no number, rows of different lengths, no entries.
+    """
+    lines = [re.split(r"[\s,]+", line.strip(" \t,")) for line in re.split(r"[;\n]", text) if line.strip(" \t,\r")]
+    if not lines:
+        raise ParameterError("kernel", "the matrix has no entries")
+    rows = [[exact(entry, "kernel") for entry in line] for line in lines]
+    lengths = [len(row) for row in rows]
+    if len(set(lengths)) > 1:
+        raise ParameterError("kernel", f"the matrix is ragged: its rows have {_listed(lengths)} entries")
+    return rows
+
+
+def _named(name: str) -> Kernel:
+    import numpy as np
+
+    rows, _, divisor = NAMED[name].partition("|")
+    matrix = np.array([[int(entry) for entry in row.split()] for row in rows.split(";")], dtype=np.int64)
+    return Kernel(name, matrix, int(divisor or 1), name)
+
+
+def _gradient(name: str) -> Kernel:
+    import numpy as np
+
+    both = np.stack([_named(f"{name}-v").matrix, _named(f"{name}-h").matrix])
+    return Kernel(name, both.astype(np.int64), 1, name)
+
+
+def _from_fractions(name: str, rows: list[list[Fraction]], label: str = "kernel") -> Kernel:
+    import numpy as np
+
+    divisor = math.lcm(*(entry.denominator for row in rows for entry in row))
+    integers = [[int(entry * divisor) for entry in row] for row in rows]
+    largest = max(abs(entry) for row in integers for entry in row)
+    if divisor <= _LARGEST_DIVISOR and largest <= _EXACT_INTEGER:
+        return Kernel(name, np.array(integers, dtype=np.int64), divisor, label)
+    try:
+        floats = np.array([[float(entry) for entry in row] for row in rows])
+    except OverflowError as error:
+        raise ParameterError("kernel", "the matrix holds a number beyond the range of floats") from error
+    return Kernel(name, floats, 1, label)
+
+
+def _from_file(text: str) -> Kernel:
+    path = Path(text)
+    label = path.stem
+    try:
+        if not path.is_file():
+            raise ParameterError("kernel", f"there is no kernel file {_short(text)}")
+        if path.stat().st_size > 8 * LARGEST_KERNEL + 4096:
+            raise ParameterError("kernel", f"{_short(text)} is too large for a kernel")
+        if path.suffix.lower() == ".npy":
+            return _named_in_errors(text, lambda: from_array(_load_npy(path), text, label))
+        content = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ParameterError("kernel", f"cannot read {_short(text)}: {reason}") from error
+    return _named_in_errors(text, lambda: _from_fractions(text, parse_matrix(content), label))
+
+
+def _named_in_errors(text: str, make: Any) -> Kernel:
+    try:
+        return make()  # type: ignore[no-any-return]
+    except ParameterError as error:
+        if text in error.message:
+            raise
+        raise ParameterError("kernel", f"{_short(text)}: {error.message}") from error
+
+
+def _load_npy(path: Path) -> "NDArray[Any]":
+    from cnnfilter.core import npy
+
+    with path.open("rb") as file:
+        try:
+            return npy.read(file, path.stat().st_size)
+        except ValueError as error:
+            raise ParameterError("kernel", f"{_short(str(path))}: {error}") from error
+
+
+def _rational(array: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
+    """(integers, divisor) with array == integers / divisor to the last bit of its own type, or (None, 1)."""
+    import numpy as np
+
+    if array.dtype.kind in "biu":
+        whole = array.astype(np.int64)
+        return (whole, 1) if (whole == array).all() else (None, 1)
+    values = np.unique(array)
+    if abs(values).max() * LARGEST_DENOMINATOR > _EXACT_INTEGER:
+        return None, 1
+    for divisor in range(1, LARGEST_DENOMINATOR + 1 if array.ndim == 2 else 2):
+        numerators = np.rint(values.astype(np.float64) * divisor)
+        if ((numerators / divisor).astype(array.dtype) == values).all():
+            return np.rint(array.astype(np.float64) * divisor).astype(np.int64), divisor
+    return None, 1
+
+
+def _near(name: str) -> str:
+    close = difflib.get_close_matches(name.lower(), [*kernel_names(), *FAMILIES], n=3, cutoff=0.5)
+    if close:
+        return f"; did you mean {' or '.join(dict.fromkeys(close))}?"
+    return f"; there are {', '.join(kernel_names())}, the families {', '.join(FAMILIES)}, files and matrices"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _listed(numbers: list[int]) -> str:
+    shown = [str(n) for n in numbers[:8]]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(numbers) <= 8 else f"{', '.join(shown)}, ..."

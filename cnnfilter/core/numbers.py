@@ -1,0 +1,42 @@
+"""Numbers as people write them, kept exact: `3`, `0.25`, `1/9`."""
+
+import math
+from fractions import Fraction
+
+from cnnfilter.errors import ParameterError
+
+# Denominators up to this are looked for behind a binary float: 1/9 typed as 0.1111111111111111 is meant as a ninth.
+LARGEST_DENOMINATOR = 1024
+
+
+def exact(value: object, parameter: str) -> Fraction:
+    """The fraction that `value` (text, int, float, Fraction) stands for.
+
+    A float stands for the simplest fraction that it is nearest to, when that has a denominator up to 1024.
+
+    >>> exact("1/9", "scale"), exact(0.5, "scale"), exact(1 / 9, "scale")
+    (Fraction(1, 9), Fraction(1, 2), Fraction(1, 9))
+
+    Raises:
+        ParameterError: not a number, not finite, or a division by zero.
+    """
+    try:
+        if isinstance(value, str):
+            return _from_text(value)
+        number = value if isinstance(value, int | Fraction) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+        raise ParameterError(parameter, f"{str(value)[:40]!r} is not a number such as 2, 0.5 or 1/9") from error
+    if isinstance(number, int | Fraction):
+        return Fraction(number)
+    if not math.isfinite(number):
+        raise ParameterError(parameter, f"{number} is not finite")
+    simple = Fraction(number).limit_denominator(LARGEST_DENOMINATOR)
+    return simple if float(simple) == number else Fraction(number)
+
+
+def _from_text(text: str) -> Fraction:
+    """Fraction(text), but for exponents so large that the exact number would fill the memory."""
+    _, _, exponent = text.lower().partition("e")
+    if exponent and abs(int(exponent)) > 300:
+        raise ValueError(text)
+    return Fraction(text.strip())

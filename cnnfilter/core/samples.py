@@ -1,0 +1,268 @@
+"""Responses and pixels: mappings, depths, rounding, gray and transparency.
+
+A response is sum x gain + bias, with gain and bias as exact fractions. Where the sums are whole numbers everything up
+to the pixel is computed in whole numbers; otherwise in float64.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.core.vocabulary import Gray, Mapping
+from cnnfilter.errors import UnfitError
+
+Array = NDArray[Any]
+GRAY_WEIGHTS = (19595, 38470, 7471)  # luma of ITU-R BT.601-2 in units of 1/65536
+
+
+@dataclass(frozen=True)
+class SampleType:
+    """The samples of an output: their type, and the levels of black and white."""
+
+    dtype: np.dtype[Any]
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, dtype: np.dtype[Any]) -> "SampleType":
+        """Samples of an image's own type; floats count as levels 0 to 255.
+
+        >>> SampleType.of(np.dtype(np.uint16)).high
+        65535
+        """
+        native = dtype.newbyteorder("=")
+        if native.kind == "b":
+            return cls(native, 0, 1)
+        if native.kind == "f":
+            return cls(native, 0, 255)
+        limits = np.iinfo(native)
+        return cls(native, int(limits.min), int(limits.max))
+
+    @property
+    def middle(self) -> int:
+        """The level that `shift` gives to a response of zero: mid-gray, or 0 for signed samples."""
+        return 0 if self.low < 0 else (self.high + 1) // 2
+
+
+UINT8 = SampleType(np.dtype(np.uint8), 0, 255)
+UINT16 = SampleType(np.dtype(np.uint16), 0, 65535)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How sums become samples: response = sum x gain + bias, then the mapping, rounding and clipping.
+
+    `samples` is None for raw responses. With `per_map`, `normalize` stretches every channel on its own.
+    """
+
+    mapping: Mapping
+    gain: Fraction = Fraction(1)
+    bias: Fraction = Fraction(0)
+    samples: SampleType | None = None
+    per_map: bool = False
+
+    def render(
+        self, bands: Callable[[], Iterable[tuple[slice, Array]]], shape: tuple[int, int, int], bounds: Any
+    ) -> tuple[Array, int]:
+        """(samples of `shape`, number of values clipped) from bands of sums within `bounds` (None for floats).
+
+        `normalize` asks for the bands twice: for the extremes, then for the samples.
+        """
+        numbers: _Exact | _Rounded = _Exact(self, bounds) if bounds and _Exact.fits(self, bounds) else _Rounded(self)
+        if self.samples is None:
+            out = np.empty(shape, numbers.raw_type)
+            for rows, sums in bands():
+                out[rows] = numbers.response(sums)
+            return out, 0
+        extremes = self._extremes(numbers, bands()) if self.mapping == "normalize" else None
+        out, clipped = np.empty(shape, self.samples.dtype), 0
+        for rows, sums in bands():
+            levels = numbers.levels(sums) if extremes is None else numbers.stretched(sums, *extremes)
+            out[rows], count = _clip(levels, self.samples)
+            clipped += count
+        return out, clipped
+
+    def _extremes(self, numbers: "_Exact | _Rounded", bands: Iterable[tuple[slice, Array]]) -> tuple[Any, Any]:
+        axes = (0, 1) if self.per_map else None
+        low: Any = None
+        high: Any = None
+        for _, sums in bands:
+            values = numbers.scaled(sums)
+            least, most = values.min(axis=axes), values.max(axis=axes)
+            low, high = (least, most) if low is None else (np.minimum(low, least), np.maximum(high, most))
+        return low, high
+
+
+class _Exact:
+    """Whole-number sums: response = (sum x factor + offset) / divisor."""
+
+    def __init__(self, rendering: Rendering, bounds: tuple[int, int]) -> None:
+        self.rendering = rendering
+        self.factor, self.offset, self.divisor = _common(rendering)
+        limit = max(abs(b) for b in self._bounds(rendering, bounds))
+        self.type = np.dtype(np.int32 if limit < 2**31 else np.int64)
+        whole = self.divisor == 1
+        self.raw_type = self.type if whole else np.dtype(np.float32)
+
+    @staticmethod
+    def _bounds(rendering: Rendering, bounds: tuple[int, int]) -> list[int]:
+        factor, offset, divisor = _common(rendering)
+        room = divisor + (rendering.samples.middle * divisor if rendering.samples else -divisor)
+        values = [factor * b + offset for b in bounds]
+        return [factor * bounds[0], factor * bounds[1], factor, offset, divisor, max(values) + room, min(values) - room]
+
+    @staticmethod
+    def fits(rendering: Rendering, bounds: tuple[int, int]) -> bool:
+        limit = max(abs(b) for b in _Exact._bounds(rendering, bounds))
+        if rendering.mapping == "normalize" and rendering.samples:  # differences times the range of the samples
+            limit = 4 * limit * (rendering.samples.high - rendering.samples.low)
+        return limit < 2**63
+
+    def scaled(self, sums: Array) -> Array:
+        """Response x divisor."""
+        values = sums.astype(self.type, copy=False)
+        if self.factor != 1:
+            values = np.asarray(values * self.type.type(self.factor))
+        return np.asarray(values + self.type.type(self.offset)) if self.offset else values
+
+    def response(self, sums: Array) -> Array:
+        values = self.scaled(sums)
+        return values if self.divisor == 1 else (values / np.float64(self.divisor)).astype(np.float32)
+
+    def levels(self, sums: Array) -> Array:
+        values, samples = self.scaled(sums), self.rendering.samples
+        assert samples is not None
+        if self.rendering.mapping == "abs":
+            values = np.abs(values)
+        elif self.rendering.mapping == "shift":
+            values = values + self.type.type(samples.middle * self.divisor)
+        if samples.dtype.kind == "f":
+            return np.asarray(values / np.float64(self.divisor))
+        # floor((v + d / 2) / d): to nearest, halves up; d // 2 does for odd d, too, since v and d are whole
+        return values if self.divisor == 1 else (values + self.type.type(self.divisor // 2)) // self.divisor
+
+    def stretched(self, sums: Array, low: Any, high: Any) -> Array:
+        samples = self.rendering.samples
+        assert samples is not None
+        span = np.asarray(high, np.int64) - low
+        above = self.scaled(sums).astype(np.int64) - low
+        full = samples.high - samples.low
+        if samples.dtype.kind == "f":
+            return np.asarray(above * full / np.maximum(span, 1.0))
+        levels = (above * full + span // 2) // np.maximum(span, 1) + samples.low
+        return np.where(span == 0, 0, levels)
+
+
+class _Rounded:
+    """Float sums, in float64."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        self.rendering = rendering
+        self.gain, self.bias = float(rendering.gain), float(rendering.bias)
+        self.raw_type = np.dtype(np.float32)
+
+    def scaled(self, sums: Array) -> Array:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(sums * self.gain + self.bias)
+
+    def response(self, sums: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return self.scaled(sums).astype(np.float32)
+
+    def levels(self, sums: Array) -> Array:
+        values, samples = self.scaled(sums), self.rendering.samples
+        assert samples is not None
+        if self.rendering.mapping == "abs":
+            values = np.abs(values)
+        elif self.rendering.mapping == "shift":
+            values = values + samples.middle
+        return values if samples.dtype.kind == "f" else np.floor(values + 0.5)
+
+    def stretched(self, sums: Array, low: Any, high: Any) -> Array:
+        samples = self.rendering.samples
+        assert samples is not None
+        with np.errstate(invalid="ignore"):
+            span = np.asarray(high - low)
+            levels = (self.scaled(sums) - low) * ((samples.high - samples.low) / np.where(span == 0, 1.0, span))
+        levels = np.where(span == 0, levels * 0, levels + samples.low)
+        return levels if samples.dtype.kind == "f" else np.floor(levels + 0.5)
+
+
+def _common(rendering: Rendering) -> tuple[int, int, int]:
+    """(factor, offset, divisor) with sum x gain + bias == (sum x factor + offset) / divisor."""
+    gain, bias = rendering.gain, rendering.bias
+    divisor = gain.denominator * bias.denominator // np.gcd(gain.denominator, bias.denominator)
+    return int(gain * int(divisor)), int(bias * int(divisor)), int(divisor)
+
+
+def _clip(levels: Array, samples: SampleType) -> tuple[Array, int]:
+    """(levels within the range of the samples, number of those outside)."""
+    low, high = samples.low, samples.high
+    if levels.dtype.kind == "i":  # a range beyond the type's own cannot be passed to np.clip
+        limits = np.iinfo(levels.dtype)
+        low, high = max(low, int(limits.min)), min(high, int(limits.max))
+    clipped = np.count_nonzero(levels < low) + np.count_nonzero(levels > high)
+    bounded = np.clip(levels, low, high) if clipped else levels
+    if samples.dtype.kind in "iu" and levels.dtype.kind == "f" and samples.dtype.itemsize == 8:
+        bounded = np.minimum(bounded, np.nextafter(np.float64(2.0**63), 0))
+    return bounded.astype(samples.dtype), int(clipped)
+
+
+def scaled_levels(samples: Array, target: SampleType, scale: Fraction) -> Array:
+    """Samples with their levels multiplied by `scale` (257 from 8 to 16 bits, 1/257 back), rounded halves up.
+
+    >>> scaled_levels(np.array([0, 128, 129, 65535]), UINT8, Fraction(1, 257)).tolist()
+    [0, 0, 1, 255]
+    """
+    wide = samples.astype(np.int64) * scale.numerator
+    return np.asarray((wide + scale.denominator // 2) // scale.denominator).astype(target.dtype)
+
+
+def auto_mapping(*, sums_to_zero: bool, bias: Fraction, is_stack: bool, to_float: bool) -> Mapping:
+    """What `auto` stands for."""
+    if to_float:
+        return "raw"
+    if is_stack:
+        return "normalize"
+    return "abs" if sums_to_zero and bias == 0 else "clip"
+
+
+def to_gray(image: Array, how: Gray = "luma") -> Array:
+    """One channel out of all, (height, width), in the image's own type, rounded halves up.
+
+    luma is (19595 R + 38470 G + 7471 B + 32768) >> 16 (ITU-R BT.601-2), mean the mean of the channels.
+
+    >>> to_gray(np.array([[[255, 0, 0]]], np.uint8)).tolist()
+    [[76]]
+
+    Raises:
+        UnfitError: luma of an image that has neither 1 nor 3 channels.
+    """
+    if image.ndim == 2 or image.shape[2] == 1:
+        return image if image.ndim == 2 else image[:, :, 0]
+    channels = image.shape[2]
+    if how == "luma" and channels != 3:
+        raise UnfitError("gray", f"luma needs red, green and blue, the image has {channels} channels; mean takes any")
+    weights = GRAY_WEIGHTS if how == "luma" else (1,) * channels
+    out = np.empty(image.shape[:2], image.dtype.newbyteorder("="))
+    rows = max(1, (1 << 19) // (image.shape[1] * channels))
+    for start in range(0, image.shape[0], rows):
+        band = image[start : start + rows]
+        out[start : start + rows] = _weighted_mean(band, weights)
+    return out
+
+
+def _weighted_mean(band: Array, weights: tuple[int, ...]) -> Array:
+    total = sum(weights)
+    if band.dtype.kind == "f":
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(band.astype(np.float64) @ (np.array(weights) / total))
+    wide = np.int64 if band.dtype.itemsize > 1 else np.int32
+    sums: Array = np.zeros(band.shape[:2], wide)
+    for channel, weight in enumerate(weights):
+        sums += band[:, :, channel] * wide(weight)
+    return np.asarray((sums + total // 2) // total)

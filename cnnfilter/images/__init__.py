@@ -1,0 +1,1 @@
+"""Pictures in files; the only place with Pillow."""

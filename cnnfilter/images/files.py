@@ -1,0 +1,513 @@
+"""Reading and writing picture files: limits before decoding, exact modes, atomic replacement."""
+
+import contextlib
+import io
+import os
+import re
+import stat
+import sys
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Literal
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from cnnfilter.core import npy
+from cnnfilter.errors import FileError, OutputError, ParameterError
+from cnnfilter.images import formats
+from cnnfilter.images.formats import MAX_PIXELS, Format
+from cnnfilter.images.image import Image, Metadata, oriented
+
+STANDARD_STREAM = "-"
+TEMPORARY_PREFIX = ".cnnfilter-"
+LARGEST_JPEG_EXIF = 65_533  # one APP1 segment
+_READABLE = [name for f in formats.FORMATS for name in f.pillow if name != "MPO"]  # MPO opens as JPEG
+_ORIENTATION = 0x0112
+# Tags of a TIFF that describe the picture, not how its bytes are stored: description, camera, software, time, artist,
+# copyright, and the EXIF and GPS directories.
+_DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 33432, 34665, 34853}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its picture before it is decoded: shape after orientation, without alpha."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    alpha: bool
+    format: Format
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How a picture is encoded: PNG level (`fast` or 0-9), quality of JPEG, WebP and AVIF, no metadata."""
+
+    png_level: int | Literal["fast"] = "fast"
+    quality: int = 90
+    strip: bool = False
+
+
+def read_image(path: "str | os.PathLike[str]", *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """The picture in a file as an array, height x width [x channels], alpha as its last channel.
+
+    Orientation is applied, palettes become colour, CMYK is converted; 8- and 16-bit gray, int32 and float stay.
+
+    Raises:
+        FileError: missing, unreadable, in no format that is read, or larger than `max_pixels`.
+    """
+    image = read(os.fspath(path), max_pixels)
+    return image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+
+
+def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options: WriteOptions | None = None) -> None:
+    """Write an array, height x width or height x width x 1 to 4 channels (2 and 4: the last is alpha), to a file.
+
+    The suffix names the format. uint8 is written as it is, uint16 and float32 in gray to formats that hold them; int32
+    and floats elsewhere are levels from 0 to 255, rounded halves up. A file that exists is replaced atomically.
+
+    Raises:
+        ParameterError: the suffix names no format, or the array is no picture that it can hold.
+        FileError: the file cannot be written.
+    """
+    name, array = os.fspath(path), np.asarray(array)
+    file_format = formats.for_output(name)
+    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "biuf":
+        raise ParameterError("array", f"{array.dtype} of shape {array.shape} is no picture")
+    alpha = None
+    if not file_format.is_array:
+        if array.ndim == 3 and array.shape[2] > 4:
+            raise ParameterError("array", f"a picture has 1 to 4 channels, not {array.shape[2]}; .npy holds any number")
+        array = _writable(array, file_format)
+        if array.ndim == 3:
+            channels = array.shape[2]
+            alpha = array[:, :, -1] if channels in (2, 4) else None
+            array = array[:, :, :3] if channels > 2 else array[:, :, 0]
+    depth = depth_of(array.dtype)
+    if not file_format.holds(depth, colour=array.ndim == 3):
+        kind = "floats" if depth == "float" else f"{depth} bits"
+        raise ParameterError("array", f"{kind}{' in colour' * (array.ndim == 3)} can be written as .npy only")
+    write(name, Image(array, alpha), file_format, options or WriteOptions())
+
+
+def depth_of(dtype: np.dtype[Any]) -> str:
+    """8, 16 or float: the depth of a picture with such samples."""
+    if dtype.kind == "f":
+        return "float"
+    return "16" if dtype.kind in "iu" and dtype.itemsize == 2 else "8"
+
+
+def _writable(array: NDArray[Any], file_format: Format) -> NDArray[Any]:
+    """The array in a sample type of pictures."""
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype in (np.uint8, np.uint16):
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype.kind == "f" and array.ndim == 2 and "float" in file_format.depths:
+        return array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ParameterError("array", "NaN or infinity has no level in an integer format")
+    wide = array.astype(np.float64)
+    high = 65535 if array.dtype.kind == "i" and array.dtype.itemsize == 2 else 255
+    return np.clip(np.floor(wide + 0.5), 0, high).astype(np.uint16 if high > 255 else np.uint8)
+
+
+# ---------------------------------------------------------------------------------------------------------- reading
+
+
+def read(path: str, max_pixels: int = MAX_PIXELS) -> Image:
+    """The picture in the file `path`, or on standard input for `-`.
+
+    Raises:
+        FileError: whatever is wrong with it.
+    """
+    with _source(path, max_pixels) as (file, size), _as_file_error(path):
+        if _is_npy(file):
+            return _read_npy(file, size, max_pixels)
+        return _read_picture(file, size, max_pixels)
+
+
+def probe(path: str, max_pixels: int = MAX_PIXELS) -> Header:
+    """What the header of a file says of its picture; nothing is decoded.
+
+    Raises:
+        FileError: whatever is wrong with it.
+    """
+    with _source(path, max_pixels) as (file, _), _as_file_error(path):
+        if _is_npy(file):
+            header = _npy_header(file, max_pixels)
+            return Header(_squeezed(header.shape), _sample_type(header.dtype), False, formats.NPY)
+        with _open(file, max_pixels) as picture:
+            mode = _target_mode(picture)
+            width, height = picture.size
+            if picture.format != "TIFF" and _header_orientation(picture) in (
+                5,
+                6,
+                7,
+                8,
+            ):  # Pillow's TIFF size is turned
+                width, height = height, width
+            shape = (height, width, 3) if mode.startswith("RGB") else (height, width)
+            return Header(shape, _MODES[mode], mode.endswith("A"), formats.by_pillow(picture.format))
+
+
+_MODES: dict[str, np.dtype[Any]] = {
+    "L": np.dtype(np.uint8),
+    "LA": np.dtype(np.uint8),
+    "RGB": np.dtype(np.uint8),
+    "RGBA": np.dtype(np.uint8),
+    "I;16": np.dtype(np.uint16),
+    "I;16A": np.dtype(np.uint16),  # 16-bit gray with one transparent level; a name of ours
+    "I": np.dtype(np.int32),
+    "F": np.dtype(np.float32),
+}
+
+
+@contextlib.contextmanager
+def _source(path: str, max_pixels: int) -> Iterator[tuple[BinaryIO, int]]:
+    """(file, size) of a regular file, or of all that standard input gives."""
+    if path == STANDARD_STREAM:
+        limit = 16 * max_pixels + (1 << 20)  # no picture within the limit takes more bytes
+        try:
+            content = sys.stdin.buffer.read(limit + 1)
+        except (OSError, AttributeError) as error:
+            raise FileError(path, "standard input cannot be read") from error
+        if len(content) > limit:
+            raise FileError(path, f"standard input gives more bytes than {max_pixels} pixels take (--max-pixels)")
+        if not content:
+            raise FileError(path, "nothing came on standard input")
+        yield io.BytesIO(content), len(content)
+        return
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise FileError(path, "is a folder")
+        if not stat.S_ISREG(status.st_mode):
+            raise FileError(path, "is no regular file; a stream is read from standard input, named -")
+        file = Path(path).open("rb")  # noqa: SIM115 - closed below, not within this handler
+    except (OSError, ValueError) as error:
+        raise FileError(path, _reason(error)) from error
+    with file:
+        yield file, status.st_size
+
+
+@contextlib.contextmanager
+def _as_file_error(path: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes one FileError; nobody touches the picture after that."""
+    try:
+        yield
+    except FileError as error:
+        raise FileError(path, error.message) from error
+    except MemoryError as error:
+        raise FileError(path, "not enough memory to decode it") from error
+    except Exception as error:  # decoders raise what they like: SyntaxError, KeyError, struct.error, ...
+        raise FileError(path, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PIL.UnidentifiedImageError):
+        names = ", ".join(f.name for f in formats.FORMATS)
+        return f"is in none of the formats that are read ({names})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]
+    text = " ".join(str(error).split())
+    return f"cannot be decoded: {text[:200] or type(error).__name__}"
+
+
+def _is_npy(file: BinaryIO) -> bool:
+    magic = file.read(len(npy.MAGIC))
+    file.seek(0)
+    return magic == npy.MAGIC
+
+
+def _npy_header(file: BinaryIO, max_pixels: int) -> npy.Header:
+    try:
+        header = npy.read_header(file)
+    except ValueError as error:
+        raise FileError("", str(error)) from error
+    if len(header.shape) not in (2, 3):
+        raise FileError("", f"an npy file of shape {header.shape}; height x width [x channels] is read")
+    _check_pixels(header.shape[1], header.shape[0], max_pixels)
+    return header
+
+
+def _read_npy(file: BinaryIO, size: int, max_pixels: int) -> Image:
+    header = _npy_header(file, max_pixels)
+    try:
+        array = npy.read_data(file, header, size)
+    except ValueError as error:
+        raise FileError("", str(error)) from error
+    notes = ("64-bit floats are read as 32-bit",) if array.dtype == np.float64 else ()
+    with np.errstate(over="ignore"):
+        pixels = array.astype(_sample_type(array.dtype), copy=False).reshape(_squeezed(array.shape))
+    return Image(pixels, None, formats.NPY, warnings=notes, nbytes=size)
+
+
+def _sample_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float32) if dtype.kind == "f" else dtype.newbyteorder("=")
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """One channel is gray."""
+    return shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
+
+
+def _check_pixels(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise FileError("", f"{height} x {width} is {width * height} pixels, the limit is {max_pixels} (--max-pixels)")
+
+
+@contextlib.contextmanager
+def _open(file: BinaryIO, max_pixels: int) -> Iterator[PIL.Image.Image]:
+    """Pillow's picture, refused from its header if it is too large; Pillow's own warnings are kept off the terminal."""
+    limit = PIL.Image.MAX_IMAGE_PIXELS
+    PIL.Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow looks at it for nested pictures, too
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(file, formats=_READABLE) as picture:
+                _check_pixels(*picture.size, max_pixels)
+                yield picture
+    except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError) as error:
+        pixels = re.search(r"\d+", str(error))
+        many = pixels.group() if pixels else "too many"
+        raise FileError("", f"the picture has {many} pixels, the limit is {max_pixels} (--max-pixels)") from error
+    finally:
+        PIL.Image.MAX_IMAGE_PIXELS = limit
+
+
+def _read_picture(file: BinaryIO, size: int, max_pixels: int) -> Image:
+    notes = []
+    with _open(file, max_pixels) as picture:
+        if _loses_bits(picture):
+            notes.append("16-bit samples are read as 8-bit")
+        stored, mode = picture.mode, _target_mode(picture)
+        with _silent_libtiff(picture):
+            picture.load()
+        pixels, alpha = _arrays(picture, mode)
+        orientation, exif = _exif(picture)
+        pixels = np.ascontiguousarray(oriented(pixels, orientation))
+        alpha = alpha if alpha is None else np.ascontiguousarray(oriented(alpha, orientation))
+        profile = picture.info.get("icc_profile") if stored not in ("CMYK", "LAB", "YCbCr", "HSV") else None
+        metadata = Metadata(profile if isinstance(profile, bytes) else None, _dpi(picture), exif)
+        file_format = formats.by_pillow(picture.format)
+        frames = _frames(picture)
+        if frames > 1:
+            notes.append(f"only the first of {frames} frames is read")
+    return Image(pixels, alpha, file_format, metadata, tuple(notes), size)
+
+
+def _target_mode(picture: PIL.Image.Image) -> str:
+    """The mode that a picture is read in."""
+    mode = picture.mode
+    transparent = picture.has_transparency_data
+    if mode.startswith("I;16"):
+        return "I;16A" if isinstance(picture.info.get("transparency"), int) else "I;16"
+    if mode in ("I", "F"):
+        return mode
+    gray = mode in ("1", "L", "LA", "La")
+    return ("L" if gray else "RGB") + ("A" if transparent else "")
+
+
+def _arrays(picture: PIL.Image.Image, mode: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """(pixels, alpha) of a loaded picture."""
+    if mode == "I;16A":
+        gray = np.asarray(picture).astype(np.uint16)
+        return gray, np.where(gray == picture.info["transparency"], 0, 65535).astype(np.uint16)
+    if mode == "I;16":
+        return np.asarray(picture).astype(np.uint16), None
+    if picture.mode == "1" and mode == "LA":
+        picture = picture.convert("L")  # keeps the transparent level in its info
+    array = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+    if mode == "LA":
+        return array[:, :, 0], array[:, :, 1]
+    return (array[:, :, :3], array[:, :, 3]) if mode == "RGBA" else (array, None)
+
+
+def _loses_bits(picture: PIL.Image.Image) -> bool:
+    """Whether the samples in the file have 16 bits and those in memory 8: Pillow's raw modes tell."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return False
+    for tile in getattr(picture, "tile", []):
+        parts = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        raw = " ".join(str(part) for part in parts if isinstance(part, str))
+        if ";16" in raw or (picture.format == "PPM" and any(isinstance(p, int) and p > 255 for p in parts)):
+            return True
+    return False
+
+
+def _exif(picture: PIL.Image.Image) -> tuple[int, bytes | None]:
+    """(orientation, EXIF block with the orientation reset); a block that cannot be parsed is left out."""
+    try:
+        exif = picture.getexif()
+        orientation = exif.get(_ORIENTATION, 1)
+        if picture.format == "TIFF":
+            for tag in set(exif) - _DESCRIPTIVE:
+                del exif[tag]
+        if _ORIENTATION in exif:
+            exif[_ORIENTATION] = 1
+        block = exif.tobytes() if len(exif) else None
+    except Exception:  # as for decoders; the picture itself is fine
+        return 1, None
+    return orientation if orientation in range(1, 9) else 1, block
+
+
+def _header_orientation(picture: PIL.Image.Image) -> int:
+    """Orientation from what is known before decoding (getexif of a PNG would decode it)."""
+    if picture.format != "PNG":
+        return _exif(picture)[0]
+    exif = PIL.Image.Exif()
+    try:
+        exif.load(picture.info.get("exif", b""))
+    except Exception:  # as for decoders
+        return 1
+    orientation = exif.get(_ORIENTATION, 1)
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _dpi(picture: PIL.Image.Image) -> tuple[float, float] | None:
+    try:
+        x, y = (float(value) for value in picture.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
+
+
+def _frames(picture: PIL.Image.Image) -> int:
+    """Number of frames; 1 where later ones cannot be counted. Comes last, since it moves through the file."""
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except Exception:  # as for decoders; the first frame is fine
+        return 1
+
+
+@contextlib.contextmanager
+def _silent_libtiff(picture: PIL.Image.Image) -> Iterator[None]:
+    """Libtiff writes its complaints to file descriptor 2 itself; what matters comes as an exception as well."""
+    if picture.format != "TIFF":
+        yield
+        return
+    try:
+        kept = os.dup(2)
+    except OSError:  # no standard error at all
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+# ---------------------------------------------------------------------------------------------------------- writing
+
+
+def write(path: str, image: Image, file_format: Format, options: WriteOptions) -> int:
+    """Write a picture to `path` and return its size in bytes; a file that exists is replaced atomically.
+
+    Raises:
+        OutputError: it cannot be written; what was there before still is.
+    """
+    try:
+        with replacing(path) as file:
+            encode(image, file_format, file, options)
+            return _size(file)
+    except OSError as error:
+        if error.errno is None:  # an encoder's own words
+            raise FileError(path, f"cannot be written as {file_format.name}: {error}") from error
+        raise OutputError(path, f"cannot be written: {_reason(error)}") from error
+    except (ValueError, OverflowError, SystemError) as error:  # what encoders raise, as for a WebP of 16384 pixels
+        raise FileError(path, f"cannot be written as {file_format.name}: {error}") from error
+
+
+def encoded(image: Image, file_format: Format, options: WriteOptions) -> bytes:
+    """The bytes of a picture file.
+
+    Raises:
+        FileError: it cannot be encoded in that format.
+    """
+    file = io.BytesIO()
+    try:
+        encode(image, file_format, file, options)
+    except (OSError, ValueError, OverflowError, SystemError) as error:
+        raise FileError(STANDARD_STREAM, f"cannot be written as {file_format.name}: {error}") from error
+    return file.getvalue()
+
+
+def _size(file: IO[bytes]) -> int:
+    return file.seek(0, os.SEEK_END)
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[IO[bytes]]:
+    """A file to write to that takes the place of `path` when all went well; otherwise nothing has changed.
+
+    A device or pipe cannot be replaced and is written to as it is; a symbolic link keeps pointing at what it does.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        content = io.BytesIO()
+        yield content
+        with target.open("wb") as file:
+            file.write(content.getbuffer())
+        return
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=target.parent)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(_permissions(target))
+        Path(temporary).replace(target)
+    except BaseException:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _permissions(target: Path) -> int:
+    """Those of the file that is replaced, else what the umask leaves (mkstemp gives 0600)."""
+    with contextlib.suppress(OSError):
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def encode(image: Image, file_format: Format, file: IO[bytes], options: WriteOptions) -> None:
+    """Write a picture in `file_format` to an open file that can seek."""
+    if file_format.is_array:
+        np.lib.format.write_array(file, image.pixels, allow_pickle=False)
+        return
+    picture = _picture(image)
+    extra: dict[str, Any] = {}
+    if not options.strip:
+        kept = {name: getattr(image.metadata, name) for name in file_format.metadata}
+        extra = {name: value for name, value in kept.items() if value is not None}
+    if file_format.name == "png":
+        # Run-length matching is twice as fast as zlib's full search at level 1, and smaller on photographs.
+        fast = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+        extra |= fast if options.png_level == "fast" else {"compress_level": options.png_level}
+    elif file_format.name in ("jpeg", "webp", "avif"):
+        extra["quality"] = options.quality
+    if file_format.name == "jpeg" and len(extra.get("exif", b"")) > LARGEST_JPEG_EXIF:
+        del extra["exif"]
+    picture.save(file, format=file_format.pillow[0], **extra)
+
+
+def _picture(image: Image) -> PIL.Image.Image:
+    """Pillow's picture of (pixels, alpha)."""
+    pixels = image.pixels
+    if image.alpha is not None:
+        pixels = np.dstack([pixels, image.alpha])
+    return PIL.Image.fromarray(np.ascontiguousarray(pixels))

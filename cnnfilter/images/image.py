@@ -1,0 +1,51 @@
+"""A picture in memory: pixels, transparency and what a file says besides."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.images.formats import PNG, Format
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is carried from an input to its output."""
+
+    icc_profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    exif: bytes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Pixels (height, width) or (height, width, channels) of any sample type, and alpha (height, width) of the same.
+
+    `warnings` are sentences on what reading lost; `nbytes` is the size of the encoded file.
+    """
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None = None
+    format: Format = PNG
+    metadata: Metadata = field(default_factory=Metadata)
+    warnings: tuple[str, ...] = ()
+    nbytes: int | None = None
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether it has red, green and blue."""
+        return self.pixels.ndim == 3 and self.pixels.shape[2] == 3
+
+
+def oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """`array` turned and mirrored as EXIF orientation 1 to 8 asks for (CIPA DC-008, tag 274).
+
+    >>> oriented(np.array([[1, 2], [3, 4]]), 6).tolist()
+    [[3, 1], [4, 2]]
+    """
+    if orientation in (5, 6, 7, 8):
+        array = np.swapaxes(array, 0, 1)
+    rows = -1 if orientation in (3, 4, 7, 8) else 1
+    columns = -1 if orientation in (2, 3, 6, 7) else 1
+    return array[::rows, ::columns]
