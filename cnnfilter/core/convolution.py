@@ -32,6 +32,7 @@ class Convolution:
     channels: Channels = "each"
     scale: Fraction = Fraction(1)
     bias: Fraction = Fraction(0)
+    flip: bool = False
 
     @classmethod
     def of(
@@ -54,12 +55,13 @@ class Convolution:
         """
         parsed = as_kernel(kernel)
         return cls(
-            parsed.flipped() if flip else parsed,
+            parsed,
             Windows.of(parsed.size, stride=stride, padding=padding, dilation=dilation),
             parse_pad_mode(pad_mode),
             cast("Channels", choice(channels, CHANNELS, "channels")),
             exact(scale, "scale"),
             exact(bias, "bias"),
+            bool(flip),
         )
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -109,6 +111,7 @@ class Convolution:
         shape = self.output_shape(image.shape)
         image = image if image.ndim == 3 else image[:, :, None]
         kernel = self.kernel.spanning(image.shape[2])
+        kernel = kernel.flipped() if self.flip else kernel
         mapping = self.resolve(mapping, to_float=image.dtype.kind == "f")
         rendering = Rendering(
             mapping,

@@ -57,8 +57,9 @@ FAMILIES: dict[str, str] = {
 FILE_SUFFIXES = (".npy", ".txt", ".csv")
 # Kernels with more entries than this are a slip (a picture taken for a kernel).
 LARGEST_KERNEL = 1 << 24
+_ENTRY_GAP = re.compile(r"\s*,\s*|\s+")
 _EXACT_INTEGER = 1 << 53
-_LARGEST_DIVISOR = 1 << 31
+_LARGEST_DIVISOR = 1 << 53
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +114,7 @@ class Kernel:
         axes = (0, 1) if self.is_bank else (-2, -1)
         import numpy as np
 
-        return replace(self, matrix=np.flip(self.matrix, axes), seed=None)
+        return replace(self, matrix=np.flip(self.matrix, axes))
 
     def spanning(self, channels: int) -> "Kernel":
         """The kernel as it is for an image with that many channels; redraws a random bank.
@@ -214,7 +215,7 @@ def parse_matrix(text: str) -> list[list[Fraction]]:
     Raises:
         ParameterError: an entry that is no number, rows of different lengths, no entries.
     """
-    lines = [re.split(r"[\s,]+", line.strip(" \t,")) for line in re.split(r"[;\n]", text) if line.strip(" \t,\r")]
+    lines = [_ENTRY_GAP.split(line.strip()) for line in re.split(r"[;\n]", text) if line.strip()]
     if not lines:
         raise ParameterError("kernel", "the matrix has no entries")
     rows = [[exact(entry, "kernel") for entry in line] for line in lines]
@@ -254,30 +255,23 @@ def _from_fractions(name: str, rows: list[list[Fraction]], label: str = "kernel"
     return Kernel(name, floats, 1, label)
 
 
-def _from_file(text: str) -> Kernel:
-    path = Path(text)
-    label = path.stem
+def _from_file(name: str) -> Kernel:
+    path = Path(name)
     try:
         if not path.is_file():
-            raise ParameterError("kernel", f"there is no kernel file {_short(text)}")
+            raise ParameterError("kernel", f"there is no kernel file {name!r}")
         if path.stat().st_size > 8 * LARGEST_KERNEL + 4096:
-            raise ParameterError("kernel", f"{_short(text)} is too large for a kernel")
+            raise ParameterError("kernel", "too large for a kernel")
         if path.suffix.lower() == ".npy":
-            return _named_in_errors(text, lambda: from_array(_load_npy(path), text, label))
-        content = path.read_text(encoding="utf-8-sig")
+            return from_array(_load_npy(path), name, path.stem)
+        return _from_fractions(name, parse_matrix(path.read_text(encoding="utf-8-sig")), path.stem)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ParameterError("kernel", f"cannot read {_short(text)}: {reason}") from error
-    return _named_in_errors(text, lambda: _from_fractions(text, parse_matrix(content), label))
-
-
-def _named_in_errors(text: str, make: Any) -> Kernel:
-    try:
-        return make()  # type: ignore[no-any-return]
+        raise ParameterError("kernel", f"{name!r} cannot be read: {reason}") from error
     except ParameterError as error:
-        if text in error.message:
+        if name in error.message:
             raise
-        raise ParameterError("kernel", f"{_short(text)}: {error.message}") from error
+        raise ParameterError("kernel", f"{name!r}: {error.message}") from error
 
 
 def _load_npy(path: Path) -> "NDArray[Any]":
@@ -287,7 +281,7 @@ def _load_npy(path: Path) -> "NDArray[Any]":
         try:
             return npy.read(file, path.stat().st_size)
         except ValueError as error:
-            raise ParameterError("kernel", f"{_short(str(path))}: {error}") from error
+            raise ParameterError("kernel", str(error)) from error
 
 
 def _rational(array: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":

@@ -2,8 +2,12 @@
 
 import math
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from cnnfilter.errors import ParameterError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Denominators up to this are looked for behind a binary float: 1/9 typed as 0.1111111111111111 is meant as a ninth.
 LARGEST_DENOMINATOR = 1024
@@ -40,3 +44,22 @@ def _from_text(text: str) -> Fraction:
     if exponent and abs(int(exponent)) > 300:
         raise ValueError(text)
     return Fraction(text.strip())
+
+
+def fit(bounds: tuple[int, int], dtype: "type[np.signedinteger[Any]]") -> bool:
+    """Whether all whole numbers within `bounds` fit the type."""
+    import numpy as np
+
+    limits = np.iinfo(dtype)
+    return int(limits.min) <= bounds[0] and bounds[1] <= int(limits.max)
+
+
+def whole_type(bounds: tuple[int, int]) -> "np.dtype[Any]":
+    """int32 where all whole numbers within `bounds` fit it, else int64.
+
+    >>> whole_type((-(2**31), 2**31 - 1)), whole_type((0, 2**31))
+    (dtype('int32'), dtype('int64'))
+    """
+    import numpy as np
+
+    return np.dtype(np.int32 if fit(bounds, np.int32) else np.int64)

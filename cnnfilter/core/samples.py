@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core.numbers import fit, whole_type
 from cnnfilter.core.vocabulary import Gray, Mapping
 from cnnfilter.errors import UnfitError
 
@@ -103,24 +104,15 @@ class _Exact:
     def __init__(self, rendering: Rendering, bounds: tuple[int, int]) -> None:
         self.rendering = rendering
         self.factor, self.offset, self.divisor = _common(rendering)
-        limit = max(abs(b) for b in self._bounds(rendering, bounds))
-        self.type = np.dtype(np.int32 if limit < 2**31 else np.int64)
-        whole = self.divisor == 1
-        self.raw_type = self.type if whole else np.dtype(np.float32)
-
-    @staticmethod
-    def _bounds(rendering: Rendering, bounds: tuple[int, int]) -> list[int]:
-        factor, offset, divisor = _common(rendering)
-        room = divisor + (rendering.samples.middle * divisor if rendering.samples else -divisor)
-        values = [factor * b + offset for b in bounds]
-        return [factor * bounds[0], factor * bounds[1], factor, offset, divisor, max(values) + room, min(values) - room]
+        self.type = whole_type(_reach(rendering, bounds))
+        self.raw_type = self.type if self.divisor == 1 else np.dtype(np.float32)
 
     @staticmethod
     def fits(rendering: Rendering, bounds: tuple[int, int]) -> bool:
-        limit = max(abs(b) for b in _Exact._bounds(rendering, bounds))
+        low, high = _reach(rendering, bounds)
         if rendering.mapping == "normalize" and rendering.samples:  # differences times the range of the samples
-            limit = 4 * limit * (rendering.samples.high - rendering.samples.low)
-        return limit < 2**63
+            low, high = (2 * limit * (rendering.samples.high - rendering.samples.low) for limit in (low, high))
+        return fit((low, high), np.int64)
 
     def scaled(self, sums: Array) -> Array:
         """Response x divisor."""
@@ -188,7 +180,7 @@ class _Rounded:
         with np.errstate(invalid="ignore"):
             span = np.asarray(high - low)
             levels = (self.scaled(sums) - low) * ((samples.high - samples.low) / np.where(span == 0, 1.0, span))
-        levels = np.where(span == 0, levels * 0, levels + samples.low)
+        levels = np.asarray(np.where(span == 0, levels * 0, levels + samples.low))
         return levels if samples.dtype.kind == "f" else np.floor(levels + 0.5)
 
 
@@ -197,6 +189,17 @@ def _common(rendering: Rendering) -> tuple[int, int, int]:
     gain, bias = rendering.gain, rendering.bias
     divisor = gain.denominator * bias.denominator // np.gcd(gain.denominator, bias.denominator)
     return int(gain * int(divisor)), int(bias * int(divisor)), int(divisor)
+
+
+def _reach(rendering: Rendering, bounds: tuple[int, int]) -> tuple[int, int]:
+    """The least and the greatest whole number met between sums within `bounds` and their samples."""
+    factor, offset, divisor = _common(rendering)
+    scaled = sorted(factor * bound + offset for bound in bounds)
+    low, high = min(*scaled, *(factor * bound for bound in bounds)), max(*scaled, *(factor * bound for bound in bounds))
+    if rendering.samples is not None:  # their negatives, mid-gray, and half a divisor for rounding
+        high = max(abs(low), abs(high)) + divisor * (1 + rendering.samples.middle)
+        low = -high
+    return min(low, factor, offset), max(high, factor, offset, divisor)
 
 
 def _clip(levels: Array, samples: SampleType) -> tuple[Array, int]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import re
 import stat
@@ -29,6 +30,7 @@ TEMPORARY_PREFIX = ".cnnfilter-"
 LARGEST_JPEG_EXIF = 65_533  # one APP1 segment
 _READABLE = [name for f in formats.FORMATS for name in f.pillow if name != "MPO"]  # MPO opens as JPEG
 _ORIENTATION = 0x0112
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what Pillow logs goes to standard error
 # Tags of a TIFF that describe the picture, not how its bytes are stored: description, camera, software, time, artist,
 # copyright, and the EXIF and GPS directories.
 _DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 33432, 34665, 34853}
@@ -127,7 +129,7 @@ def read(path: str, max_pixels: int = MAX_PIXELS) -> Image:
         FileError: whatever is wrong with it.
     """
     with _source(path, max_pixels) as (file, size), _as_file_error(path):
-        if _is_npy(file):
+        if _is_npy(file, path):
             return _read_npy(file, size, max_pixels)
         return _read_picture(file, size, max_pixels)
 
@@ -139,7 +141,7 @@ def probe(path: str, max_pixels: int = MAX_PIXELS) -> Header:
         FileError: whatever is wrong with it.
     """
     with _source(path, max_pixels) as (file, _), _as_file_error(path):
-        if _is_npy(file):
+        if _is_npy(file, path):
             header = _npy_header(file, max_pixels)
             return Header(_squeezed(header.shape), _sample_type(header.dtype), False, formats.NPY)
         with _open(file, max_pixels) as picture:
@@ -219,9 +221,12 @@ def _reason(error: Exception) -> str:
     return f"cannot be decoded: {text[:200] or type(error).__name__}"
 
 
-def _is_npy(file: BinaryIO) -> bool:
+def _is_npy(file: BinaryIO, path: str) -> bool:
     magic = file.read(len(npy.MAGIC))
     file.seek(0)
+    named = formats.by_suffix(path)
+    if magic == npy.MAGIC and named not in (None, formats.NPY):
+        raise FileError(path, f"holds an npy array, although its suffix says {named.name if named else ''}")
     return magic == npy.MAGIC
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.core.engine import products, shifts
 from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.numbers import fit, whole_type
 
 # Values of a band of padded input rows: 2 MB in int32, within the second-level cache of most processors.
 BAND = 1 << 19
@@ -43,7 +44,7 @@ def plan(task: Correlation, image: NDArray[Any]) -> Plan:
     """
     bounds = task.bounds(image)
     strategy, why = ("products", "a bank of filters") if task.is_bank else ("shifts", "one kernel a channel")
-    if bounds and not _fit(bounds, np.int64):
+    if bounds and not fit(bounds, np.int64):
         return Plan(strategy, FLOAT, 1, None, f"{why}; sums beyond 64 bits are rounded")
     if not bounds:
         accumulator, reason = FLOAT, "floats are added up in float64"
@@ -53,16 +54,6 @@ def plan(task: Correlation, image: NDArray[Any]) -> Plan:
         accumulator = whole_type(bounds)
         reason = "whole numbers from {} to {} fit {}".format(*bounds, accumulator)
     return Plan(strategy, accumulator, _band_rows(task, image.shape), bounds, f"{why}; {reason}")
-
-
-def whole_type(bounds: tuple[int, int]) -> np.dtype[Any]:
-    """int32 where everything within `bounds` fits, else int64."""
-    return np.dtype(np.int32 if _fit(bounds, np.int32) else np.int64)
-
-
-def _fit(bounds: tuple[int, int], dtype: type[np.signedinteger[Any]]) -> bool:
-    limits = np.iinfo(dtype)
-    return int(limits.min) <= bounds[0] and bounds[1] <= int(limits.max)
 
 
 def _band_rows(task: Correlation, shape: tuple[int, ...]) -> int:
