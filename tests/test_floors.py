@@ -1,0 +1,68 @@
+"""The floors of the house: who may import whom, and what the command loads for what."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "cnnfilter"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# What each floor may import: floors of the package, and libraries outside the standard one.
+FLOORS = {
+    "errors": set(),
+    "core": {"errors", "core", "numpy"},
+    "images": {"errors", "core", "images", "numpy", "PIL"},
+    "model": {"errors", "core", "model", "numpy", "safetensors"},
+    "batch": {"errors", "core", "images", "model", "batch", "numpy"},
+    "cli": {"errors", "core", "images", "model", "batch", "cli", "click", "rich"},
+    "__main__": {"cli"},
+    "__init__": {"errors", "core", "images", "model"},
+}
+
+
+def floor_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(module: Path) -> set[str]:
+    """Floors and foreign libraries that a module imports anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = [name.split(".") for name in names]
+    return {p[1] if p[0] == "cnnfilter" else p[0] for p in parts} - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(PACKAGE)))
+def test_imports_go_down_only(module: Path) -> None:
+    assert imported(module) <= FLOORS[floor_of(module)]
+
+
+def loaded(code: str) -> set[str]:
+    """Top-level modules that are loaded after `code` has run in a process of its own."""
+    listing = f"import sys\n{code}\nprint(*{{name.partition('.')[0] for name in sys.modules}}, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_the_package_loads_nothing_until_a_name_is_used() -> None:
+    assert not loaded("import cnnfilter") & {"numpy", "PIL", "click", "rich"}
+
+
+def test_the_core_loads_neither_pillow_nor_click_nor_rich() -> None:
+    found = loaded("import cnnfilter; cnnfilter.convolve([[1, 2], [3, 4]], 'blur')")
+    assert "numpy" in found
+    assert not found & {"PIL", "click", "rich"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["convolve", "--help"]])
+def test_help_loads_neither_numpy_nor_pillow_nor_rich(words: list[str]) -> None:
+    found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
+    assert "click" in found
+    assert not found & {"numpy", "PIL", "rich"}
