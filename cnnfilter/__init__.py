@@ -11,36 +11,65 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cnnfilter.core.activations import batchnorm, dense, elu, leaky_relu, relu, relu6, sigmoid, silu, softmax, tanh
     from cnnfilter.core.convolution import conv2d, convolve
     from cnnfilter.core.kernels import Kernel, kernel, kernel_names
+    from cnnfilter.core.pooling import pool
     from cnnfilter.errors import CnnfilterError, FileError, ParameterError
     from cnnfilter.images.files import read_image, write_image
+    from cnnfilter.model.pipeline import Pipeline
+    from cnnfilter.model.syntax import load_pipeline, parse_pipeline
 
     __version__: str
 
-_HOMES = {
-    "CnnfilterError": "cnnfilter.errors",
-    "FileError": "cnnfilter.errors",
-    "Kernel": "cnnfilter.core.kernels",
-    "ParameterError": "cnnfilter.errors",
-    "conv2d": "cnnfilter.core.convolution",
-    "convolve": "cnnfilter.core.convolution",
-    "kernel": "cnnfilter.core.kernels",
-    "kernel_names": "cnnfilter.core.kernels",
-    "read_image": "cnnfilter.images.files",
-    "write_image": "cnnfilter.images.files",
+# Where the names live.
+_MODULES = {
+    "cnnfilter.core.activations": [
+        "batchnorm",
+        "dense",
+        "elu",
+        "leaky_relu",
+        "relu",
+        "relu6",
+        "sigmoid",
+        "silu",
+        "softmax",
+        "tanh",
+    ],
+    "cnnfilter.core.convolution": ["conv2d", "convolve"],
+    "cnnfilter.core.kernels": ["Kernel", "kernel", "kernel_names"],
+    "cnnfilter.core.pooling": ["pool"],
+    "cnnfilter.errors": ["CnnfilterError", "FileError", "ParameterError"],
+    "cnnfilter.images.files": ["read_image", "write_image"],
+    "cnnfilter.model.pipeline": ["Pipeline"],
+    "cnnfilter.model.syntax": ["load_pipeline", "parse_pipeline"],
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "CnnfilterError",
     "FileError",
     "Kernel",
     "ParameterError",
+    "Pipeline",
+    "batchnorm",
     "conv2d",
     "convolve",
+    "dense",
+    "elu",
     "kernel",
     "kernel_names",
+    "leaky_relu",
+    "load_pipeline",
+    "parse_pipeline",
+    "pool",
     "read_image",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "tanh",
     "write_image",
 ]
 

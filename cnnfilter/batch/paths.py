@@ -25,16 +25,29 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Target:
-    """One output: its path (`-` for standard output) and format; None: the input's format, known when it is read."""
+class Result:
+    """One output of every image: its label in file names, the tapped layer it may come from, whether it is a vector."""
 
-    path: str
+    label: str
+    tap: str | None = None
+    is_vector: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """One output: its path and format.
+
+    The path is `-` for standard output and None for a vector that is only reported; the format is None where it is the
+    input's, which is known when that is read.
+    """
+
+    path: str | None
     format: Format | None
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its results go, one target a label."""
+    """One input and where its results go, one target a result."""
 
     source: Source
     targets: tuple[Target, ...]
@@ -93,85 +106,105 @@ def _is_input(name: str) -> bool:
 
 
 def plan_jobs(
-    sources: Sequence[Source], labels: Sequence[str], output: str | None, format_name: str | None
+    sources: Sequence[Source], results: Sequence[Result], output: str | None, format_name: str | None
 ) -> list[Job]:
-    """Where the results of each source go, one a label.
+    """Where the results of each source go.
 
     Without `output` beside the input as STEM.LABEL.EXT, or to standard output for standard input; in a folder as
-    STEM.EXT, or STEM.LABEL.EXT where there are several labels.
+    STEM.EXT, or STEM.LABEL.EXT where there are several labels. The output of a tapped layer has the layer's name before
+    its suffix. A vector is written to npy only, and nowhere unless that is asked for.
 
     Raises:
         ParameterError: two results with one name, an output that is an input, several results for one file, a suffix
             that names no format, a folder that is missing or cannot be written to.
     """
     wanted = formats.by_name(format_name) if format_name else None
-    many = len(sources) * len(labels) > 1 or any(source.root is not None for source in sources)
     to_folder = output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
-    if output is None and any(source.root is not None for source in sources):
-        raise ParameterError("output", "a folder as input needs a folder for the results, as in -o out/")
-    if many and output is not None and not to_folder:
-        where = "standard output" if output == STANDARD_STREAM else repr(output)
-        raise ParameterError("output", f"several results do not fit into {where}; name a folder, as in -o out/")
-    if output is None and many and any(source.path == STANDARD_STREAM for source in sources):
-        raise ParameterError("output", "results of standard input among others need a folder, as in -o out/")
+    to_array = wanted == formats.NPY or (
+        wanted is None and not to_folder and formats.by_suffix(output or "") == formats.NPY
+    )
+    written = [result for result in results if to_array or not result.is_vector]
+    many = len(sources) * len(written) > 1 or any(source.root is not None for source in sources)
+    _check_output(sources, written, output, many=many, to_folder=to_folder)
+    several = len({result.label for result in results}) > 1
     jobs = []
     for source in sources:
-        if output is not None and not to_folder:
-            file_format = wanted or (None if output == STANDARD_STREAM else formats.for_output(output))
-            targets = [Target(output, file_format)]
-        elif output is None and source.path == STANDARD_STREAM:
-            targets = [Target(STANDARD_STREAM, wanted)]
-        else:
-            targets = [_named(source, label, len(labels) > 1, output, format_name) for label in labels]
+        targets = []
+        for result in results:
+            if result not in written:
+                targets.append(Target(None, formats.PNG))
+            elif output is not None and not to_folder:
+                file_format = wanted or (None if output == STANDARD_STREAM else formats.for_output(output))
+                targets.append(Target(output, file_format))
+            elif output is None and source.path == STANDARD_STREAM:
+                targets.append(Target(STANDARD_STREAM, wanted))
+            else:
+                targets.append(_named(source, result, several=several, folder=output, format_name=format_name))
         jobs.append(Job(source, tuple(targets)))
     _check_clashes(jobs)
-    for folder in dict.fromkeys(os.path.dirname(os.path.realpath(t.path)) for t in _files(jobs)):
+    for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for _, path in _files(jobs)):
         _check_folder(folder, may_be_made=to_folder)
     return jobs
 
 
-def _files(jobs: Sequence[Job]) -> Iterator[Target]:
-    return (target for job in jobs for target in job.targets if target.path != STANDARD_STREAM)
+def _check_output(
+    sources: Sequence[Source], written: Sequence[Result], output: str | None, *, many: bool, to_folder: bool
+) -> None:
+    """Refuse an output that cannot take the results."""
+    if output is None and written:
+        if any(source.root is not None for source in sources):
+            raise ParameterError("output", "a folder as input needs a folder for the results, as in -o out/")
+        if many and any(source.path == STANDARD_STREAM for source in sources):
+            raise ParameterError("output", "results of standard input among others need a folder, as in -o out/")
+    if output is None or to_folder:
+        return
+    where = "standard output" if output == STANDARD_STREAM else repr(output)
+    if many:
+        raise ParameterError("output", f"several results do not fit into {where}; name a folder, as in -o out/")
+    if not written:
+        raise ParameterError("output", f"the result is a vector, no picture for {where}; -o x.npy takes it")
 
 
-def _named(source: Source, label: str, several: bool, folder: str | None, format_name: str | None) -> Target:
+def _files(jobs: Sequence[Job]) -> Iterator[tuple[Job, str]]:
+    """The files that will be written, with their jobs."""
+    for job in jobs:
+        for target in job.targets:
+            if target.path is not None and target.path != STANDARD_STREAM:
+                yield job, target.path
+
+
+def _named(source: Source, result: Result, *, several: bool, folder: str | None, format_name: str | None) -> Target:
     name = PurePath("stdin" if source.path == STANDARD_STREAM else source.path)
-    suffix = name.suffix
     given = formats.by_suffix(name.name)
     if format_name:
-        file_format = formats.by_name(format_name)
-        suffix_out = f".{format_name.lower()}"
+        file_format, suffix = formats.by_name(format_name), f".{format_name.lower()}"
     elif given is not None and given.writable:
-        file_format, suffix_out = given, suffix
+        file_format, suffix = given, name.suffix
     else:
-        file_format, suffix_out = formats.PNG, ".png"
-    stem = name.stem if given is not None else name.name
+        file_format, suffix = formats.PNG, ".png"
+    label = f".{result.label}" if several or folder is None else ""
+    tap = f".{result.tap}" if result.tap else ""
+    file_name = f"{name.stem if given is not None else name.name}{label}{tap}{suffix}"
     if folder is None:
-        return Target(os.path.join(os.path.dirname(source.path), f"{stem}.{label}{suffix_out}"), file_format)
+        return Target(os.path.join(os.path.dirname(source.path), file_name), file_format)
     parent = os.path.dirname(source.path) or "."
     inside = "." if source.root is None else os.path.relpath(parent, source.root)
-    file_name = f"{stem}.{label}{suffix_out}" if several else f"{stem}{suffix_out}"
     return Target(os.path.normpath(os.path.join(folder, inside, file_name)), file_format)
 
 
 def _check_clashes(jobs: Sequence[Job]) -> None:
     inputs = _identities(job.source.path for job in jobs)
     taken: dict[str, str] = {}
-    for job in jobs:
-        for target in job.targets:
-            if target.path == STANDARD_STREAM:
-                continue
-            place = os.path.realpath(target.path)
-            if place in taken:
-                both = f"{printable(taken[place])} and {printable(job.source.path)}"
-                both = both if taken[place] != job.source.path else f"two kernels for {printable(job.source.path)}"
-                raise ParameterError("output", f"{both} would both be written to {printable(target.path)}")
-            taken[place] = job.source.path
-            clash = inputs.get(_identity(target.path) or ())
-            if clash is not None:
-                raise ParameterError(
-                    "output", f"{printable(target.path)} is also an input ({printable(clash)}); choose another"
-                )
+    for job, path in _files(jobs):
+        place, source = os.path.realpath(path), job.source.path
+        if place in taken:
+            both = f"{printable(taken[place])} and {printable(source)}"
+            both = both if taken[place] != source else f"two results of {printable(source)}"
+            raise ParameterError("output", f"{both} would both be written to {printable(path)}")
+        taken[place] = source
+        clash = inputs.get(_identity(path) or ())
+        if clash is not None:
+            raise ParameterError("output", f"{printable(path)} is also an input ({printable(clash)}); choose another")
 
 
 def _identities(paths: Iterable[str]) -> dict[tuple[int, int] | tuple[()], str]:

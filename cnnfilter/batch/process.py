@@ -1,65 +1,25 @@
 """One image, file to file: read, apply, map to samples, write, and a record of it."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cnnfilter.batch.outputs import Form, as_picture, check_depth, form_of, map_paths, write
 from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target
 from cnnfilter.batch.report import Record, shape_fields
-from cnnfilter.core.samples import UINT8, UINT16, SampleType, scaled_levels, to_gray
-from cnnfilter.core.vocabulary import Alpha, Depth, Gray, Mapping
-from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterError, UnfitError
+from cnnfilter.batch.settings import Settings, Step
+from cnnfilter.core.samples import rendered, scaled_levels, to_gray
+from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
-from cnnfilter.images.drawing import grid
-from cnnfilter.images.files import WriteOptions
-from cnnfilter.images.formats import MAX_PIXELS, Format
+from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
-from cnnfilter.model.layers import Convolve
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run does to every image besides its operation; the fields are the options of the same names."""
-
-    mapping: Mapping = "auto"
-    depth: Depth = "auto"
-    gray: Gray | None = None
-    alpha: Alpha = "keep"
-    max_pixels: int = MAX_PIXELS
-    no_clobber: bool = False
-    dry_run: bool = False
-    encoding: WriteOptions = field(default_factory=WriteOptions)
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One operation of a run and what the report calls it."""
-
-    operation: str
-    name: str
-    label: str
-    layer: Convolve
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the response to one image becomes the samples of one output; no `samples` for a raw response."""
-
-    mapping: Mapping
-    samples: SampleType | None
-    depth: Depth
-    level_scale: Fraction = Fraction(1)
-
-    @property
-    def target(self) -> SampleType:
-        """The samples; those of float responses for raw ones."""
-        return self.samples or SampleType.of(np.dtype(np.float32))
+from cnnfilter.model.filters import Convolve, Pool
+from cnnfilter.model.pipeline import INPUT
 
 
 def check(steps: list[Step], settings: Settings, jobs: list[Job]) -> None:
@@ -70,33 +30,30 @@ def check(steps: list[Step], settings: Settings, jobs: list[Job]) -> None:
     """
     if settings.alpha == "filter":
         for step in steps:
-            if step.layer.operation.kernel.sums_to_zero:
+            layer = step.pipeline.layers[0]
+            if len(step.pipeline.layers) > 1 or not isinstance(layer, Convolve):
+                raise ParameterError("alpha", f"filter is for convolve; keep or drop fits {step.operation}")
+            if layer.operation.kernel.sums_to_zero:
                 raise ParameterError(
-                    "alpha", f"{step.name} sums to zero, so that no opacity would be left; keep or drop fits"
+                    "alpha", f"{step.label} sums to zero, so that no opacity would be left; keep or drop fits"
                 )
-    for job in jobs:
-        for target in job.targets:
-            if target.format is not None:
-                _check_depth(settings, target.format, target.path)
+    for file_format in {target.format for job in jobs for target in job.targets if target.format is not None}:
+        check_depth(settings, file_format)
 
 
-def _check_depth(settings: Settings, file_format: Format, path: str) -> None:
-    depth = settings.depth
-    if depth != "auto" and not file_format.holds(depth, colour=False):
-        raise ParameterError("depth", _refusal(depth, file_format, colour=False))
-    to_float = depth in ("auto", "float") and file_format.holds("float", colour=False)
-    if settings.mapping == "raw" and not to_float:
-        raise ParameterError(
-            "mapping", f"raw needs a float depth, for which {file_format.name} has no room; -o x.npy or x.tiff has"
-        )
+@dataclass
+class _Work:
+    """One step on one image while it is done."""
 
+    step: Step
+    image: Image
+    settings: Settings
+    stream: IO[bytes] | None
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-def _refusal(depth: str, file_format: Format, *, colour: bool) -> str:
-    kind = ("floats" if depth == "float" else f"{depth} bits") + (" in colour" if colour else "")
-    if colour:
-        return f"{file_format.name} cannot hold {kind}; npy can, and --depth 8 or --gray luma would fit"
-    can = "npy and tiff can" if depth == "float" else "png, tiff and npy can"
-    return f"{file_format.name} cannot hold {kind}; {can}, and --depth 8 would fit"
+    def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
+        """Note what a layer's output took."""
+        self.rows[name] |= {"bytes": output.nbytes, "seconds": seconds}
 
 
 def process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] | None = None) -> Iterator[Record]:
@@ -104,35 +61,39 @@ def process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] |
 
     `stream` takes what goes to standard output. An exception of ours becomes a failed record.
     """
-    source = job.source.path
+    source, operation = job.source.path, steps[0].operation
     if job.source.skipped is not None:
-        yield Record(source, status="skipped", operation=steps[0].operation, warnings=(job.source.skipped,))
+        yield Record(source, status="skipped", operation=operation, warnings=(job.source.skipped,))
         return
     waiting = []
-    for step, target in zip(steps, job.targets, strict=True):
-        if settings.no_clobber and target.path != STANDARD_STREAM and os.path.lexists(target.path):
-            yield _described(step, Record(source, target.path, "skipped"))
+    targets = iter(job.targets)
+    for step in steps:
+        own = [next(targets) for _ in step.results]
+        files_of = [t.path for t in own if t.path is not None and t.path != STANDARD_STREAM]
+        if settings.no_clobber and files_of and all(os.path.lexists(path) for path in files_of):
+            for target in own:
+                yield replace(_described(step, None), input=source, output=target.path, status="skipped")
         else:
-            waiting.append((step, target))
+            waiting.append((step, own))
     if not waiting:
         return
-    only = waiting[0][1].path if len(waiting) == 1 else None
+    only = waiting[0][1][0].path if len(waiting) == 1 else None
     started = time.perf_counter()
     try:
         image = _header_image(source, settings) if settings.dry_run else files.read(source, settings.max_pixels)
-        notes = image.warnings
         image = prepared(image, settings)
     except (CnnfilterError, MemoryError) as error:
-        yield _failed(Record(source, only, operation=steps[0].operation), error)
+        yield _failed(Record(source, only, operation=operation), error)
         return
-    for step, target in waiting:
-        record = _described(step, Record(source, target.path, input_bytes=image.nbytes, warnings=notes))
+    for step, own in waiting:
         try:
-            record = _apply(record, image, step.layer, target, settings, stream)
+            records = _apply(_Work(step, image, settings, stream), source, own)
         except (CnnfilterError, MemoryError) as error:
-            record = _failed(record, error)
+            described = replace(_described(step, None), input=source, output=own[0].path, input_bytes=image.nbytes)
+            records = [_failed(described, error)]
         finished = time.perf_counter()
-        yield replace(record, seconds=None if settings.dry_run else finished - started)
+        seconds = None if settings.dry_run else finished - started
+        yield from (replace(record, seconds=seconds) for record in records)
         started = time.perf_counter()
 
 
@@ -150,137 +111,164 @@ def prepared(image: Image, settings: Settings) -> Image:
         image = replace(image, alpha=None)
     if settings.gray and image.pixels.ndim == 3:
         kept = replace(image.metadata, icc_profile=None)
+        if settings.dry_run:
+            gray = to_gray(image.pixels[:1, :1], settings.gray)
+            return replace(image, pixels=np.broadcast_to(gray, image.pixels.shape[:2]), metadata=kept)
         image = replace(image, pixels=to_gray(image.pixels, settings.gray), metadata=kept)
     return image
 
 
-def _apply(
-    record: Record, image: Image, layer: Convolve, target: Target, settings: Settings, stream: IO[bytes] | None
-) -> Record:
-    """Apply one layer, write the result, and complete the record."""
-    operation, pixels = layer.operation, image.pixels
-    output_shape = layer.output_shape(pixels.shape)
-    if output_shape[0] * output_shape[1] > settings.max_pixels:
-        raise UnfitError(
-            "padding",
-            f"{output_shape[0]} x {output_shape[1]} pixels would come out; --max-pixels {settings.max_pixels}",
+def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
+    """Apply one step, write its results, and tell of each."""
+    pipeline, image, settings = work.step.pipeline, work.image, work.settings
+    shapes = pipeline.shapes(image.pixels.shape)
+    for shape in shapes.values():
+        if len(shape) > 1 and shape[0] * shape[1] > settings.max_pixels:
+            raise UnfitError("max_pixels", f"{shape[0]}x{shape[1]} pixels would come out; {settings.max_pixels} may")
+    names = [pipeline.last.name, *work.step.taps]
+    found = [target.format or (image.format if image.format.writable else formats.PNG) for target in targets]
+    forms = [_form(work, name, file_format, shapes) for name, file_format in zip(names, found, strict=True)]
+    record = replace(_described(work.step, image.pixels.shape), input=source, input_bytes=image.nbytes)
+    summary = pipeline.summary(image.pixels.shape)
+    work.rows |= {row.name: row.as_dict() for row in summary.layers}
+    records = [
+        replace(
+            record,
+            output=target.path,
+            mapping=form.mapping if form else None,
+            warnings=image.warnings,
+            params=summary.params,
+            macs=summary.macs,
+            **shape_fields(image.pixels.shape, shapes[name]),
         )
-    file_format = target.format or (image.format if image.format.writable else formats.PNG)
-    plan = _plan(settings, file_format, image, layer, output_shape)
-    record = replace(
-        record,
-        mapping=plan.mapping,
-        params=layer.params(pixels.shape),
-        macs=layer.macs(pixels.shape),
-        **shape_fields(pixels.shape, output_shape),
+        for name, target, form in zip(names, targets, forms, strict=True)
+    ]
+    if not settings.dry_run:
+        records = _results(work, records, targets, found, forms)
+    if work.step.operation == "pipeline":
+        records[0] = replace(records[0], layers=tuple(work.rows[node.name] for node in pipeline.nodes))
+    return records
+
+
+def _results(
+    work: _Work, records: list[Record], targets: list[Target], found: list[Format], forms: list[Form | None]
+) -> list[Record]:
+    """Compute the results, write them, and complete their records."""
+    image, pipeline = work.image, work.step.pipeline
+    if any(form and form.samples and form.samples.dtype.kind != "f" for form in forms) and not _finite(image.pixels):
+        raise FileError(records[0].input, "holds NaN or infinity, for which integer samples have no level; npy has")
+    main, alpha, clipped, tapped = _computed(work, forms[0])
+    classes = pipeline.classes(main)
+    if classes is not None:
+        ranked = tuple({"label": label, "probability": probability} for label, probability in classes)
+        records[0] = replace(records[0], classes=ranked)
+    done = []
+    for index, (record, target, file_format, form) in enumerate(zip(records, targets, found, forms, strict=True)):
+        if form is None:
+            done.append(record)
+            continue
+        result = main
+        if index:
+            result, alpha = tapped[work.step.taps[index - 1]], None
+            if form.samples is not None:
+                result, clipped = rendered(result, form.mapping, form.samples, form.level_scale, per_map=form.is_stack)
+        done.append(_written(work, replace(record, clipped=clipped), target, file_format, form, result, alpha))
+    return done
+
+
+def _computed(work: _Work, form: Form | None) -> tuple[NDArray[Any], NDArray[Any] | None, int, dict[str, NDArray[Any]]]:
+    """(result, its alpha, number of values clipped, outputs of the taps)."""
+    pipeline, pixels, alpha = work.step.pipeline, work.image.pixels, work.image.alpha
+    if form is None:
+        outputs = pipeline.outputs(pixels, work.step.taps, work.observe)
+        return outputs[pipeline.last.name], None, 0, outputs
+    layer = pipeline.layers[0]
+    filtered = work.settings.alpha == "filter" and isinstance(layer, Convolve)
+    if alpha is not None and filtered and layer.carried_alpha(alpha) is not None:
+        premultiplied = cast("Convolve", layer).operation.respond_premultiplied
+        return *premultiplied(pixels, alpha, form.mapping, form.target, form.level_scale), {}
+    result, clipped, tapped = pipeline.respond(
+        pixels, form.mapping, form.samples, form.level_scale, work.observe, work.step.taps
     )
-    if settings.dry_run:
-        return record
-    if plan.samples is not None and plan.samples.dtype.kind != "f" and not _finite(pixels):
-        raise FileError(record.input, "holds NaN or infinity, which no integer sample can; --depth float or npy can")
-    alpha = image.alpha
-    if operation.kernel.is_bank or operation.channels == "sum":
-        alpha = None
-    if alpha is not None and settings.alpha == "filter":
-        result, alpha, clipped = operation.respond_premultiplied(
-            pixels, alpha, plan.mapping, plan.target, plan.level_scale
-        )
-    else:
-        result, clipped = operation.respond(pixels, plan.mapping, plan.samples, plan.level_scale)
-        if alpha is not None:
-            alpha = scaled_levels(operation.kept_alpha(alpha), plan.target, plan.level_scale)
+    alpha = None if alpha is None else pipeline.carried_alpha(alpha)
+    if alpha is not None and form.samples is not None:
+        alpha = scaled_levels(alpha, form.target, form.level_scale)
+    return result, alpha, clipped, tapped
+
+
+def _form(work: _Work, name: str, file_format: Format, shapes: dict[str, tuple[int, ...]]) -> Form | None:
+    """How the output of a layer is written; None for a vector that goes to no array."""
+    shape, is_last = shapes[name], name == work.step.pipeline.last.name
+    if len(shape) == 1 and not file_format.is_array:
+        if is_last:
+            return None
+        raise UnfitError("tap", f"{name} gives a vector, which is written as npy only (--format npy)")
+    pixels = work.image.pixels
+    is_stack = work.step.pipeline.is_stack(name, pixels.shape)
+    layer = work.step.pipeline.node(name).layer
+    return form_of(work.settings, file_format, pixels.dtype, layer, shape, is_stack=is_stack)
+
+
+def _written(
+    work: _Work,
+    record: Record,
+    target: Target,
+    file_format: Format,
+    form: Form,
+    result: NDArray[Any],
+    alpha: NDArray[Any] | None,
+) -> Record:
+    """Write one result and complete its record."""
     notes = list(record.warnings)
     if alpha is not None and not (file_format.alpha and result.dtype == np.uint8):
         notes.append(f"{file_format.name} holds no transparency here; it is dropped")
         alpha = None
-    is_stack = operation.kernel.is_bank or output_shape[2:] not in ((), (3,))
-    written = Image(
-        _as_picture(result, plan, file_format, is_stack=is_stack), alpha, file_format, _kept_metadata(image, result)
-    )
-    nbytes = _write(target, written, file_format, settings.encoding, stream)
-    return replace(record, clipped=clipped, output_bytes=nbytes, warnings=tuple(notes))
+    metadata = _kept_metadata(work.image, result, form)
+    options = work.settings.encoding
+    assert target.path is not None
+    if work.settings.maps == "files" and form.is_stack and not file_format.is_array and target.path != STANDARD_STREAM:
+        paths = map_paths(target.path, result.shape[2])
+        nbytes = sum(
+            write(path, Image(result[:, :, index], None, file_format, metadata), file_format, options, None)
+            for index, path in enumerate(paths)
+        )
+        return replace(record, output=paths[0], output_bytes=nbytes, warnings=tuple(notes))
+    picture = Image(as_picture(result, form, file_format), alpha, file_format, metadata)
+    nbytes = write(target.path, picture, file_format, options, work.stream)
+    return replace(record, output_bytes=nbytes, warnings=tuple(notes))
 
 
-def _plan(
-    settings: Settings, file_format: Format, image: Image, layer: Convolve, output_shape: tuple[int, ...]
-) -> Plan:
-    """Mapping and sample type of one output.
-
-    Raises:
-        UnfitError: the format cannot hold what would come out of this image.
-    """
-    dtype = image.pixels.dtype
-    deep = dtype.kind in "iu" and dtype.itemsize == 2
-    depth, level_scale = settings.depth, Fraction(1)
-    colour = len(output_shape) == 3 and output_shape[2] == 3 and not layer.operation.kernel.is_bank
-    if depth == "auto" and file_format.is_array:
-        mapping = layer.operation.resolve(settings.mapping, to_float=True)
-        return Plan(mapping, None if mapping == "raw" else SampleType.of(dtype), depth)
-    if depth == "auto":
-        stays_float = dtype.kind == "f" and file_format.holds("float", colour=colour) and len(output_shape) == 2
-        depth = "float" if stays_float else "16" if deep else "8"
-    elif depth != "float" and (depth == "16") != deep:
-        level_scale = Fraction(257) if depth == "16" else Fraction(1, 257)
-    mapping = layer.operation.resolve(settings.mapping, to_float=depth == "float")
-    if not file_format.holds(depth, colour=colour or (depth == "float" and len(output_shape) == 3)):
-        raise UnfitError("depth", _refusal(depth, file_format, colour=colour))
-    if depth == "float":
-        floats = SampleType(np.dtype(np.float32), 0, 65535 if deep else 255)
-        return Plan(mapping, None if mapping == "raw" else floats, depth)
-    if mapping == "raw":
-        raise UnfitError("mapping", f"raw needs a float depth: --depth float, or npy (this is {depth}-bit)")
-    return Plan(mapping, UINT16 if depth == "16" else UINT8, depth, level_scale)
-
-
-def _as_picture(result: Any, plan: Plan, file_format: Format, *, is_stack: bool) -> Any:
-    """The array to be written: as it is for npy, a grid of maps for a stack of them."""
-    if plan.samples is None and not (file_format.is_array and plan.depth == "auto"):
-        result = result.astype(np.float32, copy=False)
-    if is_stack and not file_format.is_array:
-        return grid(result, plan.target.high)
-    return result
-
-
-def _kept_metadata(image: Image, result: Any) -> Metadata:
+def _kept_metadata(image: Image, result: NDArray[Any], form: Form) -> Metadata:
     """All metadata, but no colour profile where the colour type has changed."""
-    same = (result.ndim == 3 and result.shape[2] == 3) == image.is_colour
-    return image.metadata if same else replace(image.metadata, icc_profile=None)
+    colour = result.ndim == 3 and result.shape[2] == 3 and not form.is_stack
+    return image.metadata if colour == image.is_colour else replace(image.metadata, icc_profile=None)
 
 
-def _write(target: Target, image: Image, file_format: Format, options: WriteOptions, stream: IO[bytes] | None) -> int:
-    if target.path != STANDARD_STREAM:
-        folder = os.path.dirname(target.path)
-        try:
-            os.makedirs(folder or ".", exist_ok=True)
-        except OSError as error:
-            raise OutputError(folder, f"the folder cannot be made: {error.strerror}") from error
-        return files.write(target.path, image, file_format, options)
-    content = files.encoded(image, file_format, options)
-    out = stream or sys.stdout.buffer
-    out.write(content)
-    out.flush()
-    return len(content)
-
-
-def _finite(pixels: Any) -> bool:
+def _finite(pixels: NDArray[Any]) -> bool:
     if pixels.dtype.kind != "f":
         return True
     return all(np.isfinite(pixels[start : start + 256]).all() for start in range(0, pixels.shape[0], 256))
 
 
-def _described(step: Step, record: Record) -> Record:
-    """The record with what is known of the operation before any image is."""
-    operation = step.layer.operation
-    return replace(
-        record,
-        operation=step.operation,
-        kernel=step.name,
-        kernel_shape=operation.kernel.shape,
-        stride=operation.windows.stride,
-        padding=operation.windows.padding,
-        pad_mode=operation.pad_mode,
-        dilation=operation.windows.dilation,
-    )
+def _described(step: Step, shape: tuple[int, ...] | None) -> Record:
+    """A record with what is known of the operation, and for an image of `shape` of its windows."""
+    record = Record(INPUT, operation=step.operation)
+    layer = step.pipeline.layers[0]
+    if step.operation == "pipeline":
+        return record
+    if isinstance(layer, Convolve):
+        kernel = layer.operation.kernel
+        kernel = kernel if shape is None else kernel.spanning(shape[2] if len(shape) == 3 else 1)
+        record = replace(record, kernel=kernel.name, kernel_shape=kernel.shape, pad_mode=layer.operation.pad_mode)
+        windows = layer.operation.windows
+    else:
+        assert isinstance(layer, Pool)
+        record = replace(record, kernel=layer.operation.kind)
+        if layer.operation.size is None and shape is None:
+            return record
+        windows = layer.operation.windows(shape or (1, 1))
+        record = replace(record, kernel_shape=windows.size)
+    return replace(record, stride=windows.stride, padding=windows.padding, dilation=windows.dilation)
 
 
 def _failed(record: Record, error: CnnfilterError | MemoryError) -> Record:

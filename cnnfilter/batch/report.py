@@ -44,16 +44,20 @@ class Record:
     seconds: float | None = None
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    layers: tuple[dict[str, Any], ...] | None = None
+    classes: tuple[dict[str, Any], ...] | None = None
     exit_code: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """The keys of the report, in their order."""
+        """The keys of the report, in their order; those of layers for pipelines only."""
         values = {key: getattr(self, key) for key in KEYS}
         values["warnings"] = list(self.warnings)
+        if self.operation == "pipeline":
+            values |= {"layers": self.layers, "classes": self.classes}
         return values
 
 
-KEYS: tuple[str, ...] = tuple(f.name for f in fields(Record) if f.name != "exit_code")
+KEYS: tuple[str, ...] = tuple(f.name for f in fields(Record) if f.name not in ("layers", "classes", "exit_code"))
 
 
 def shape_fields(input_shape: Shape, output_shape: Shape) -> dict[str, Any]:
@@ -137,6 +141,7 @@ def csv_line(record: Record) -> str:
             values[key] = by(values[key])
     if record.padding is not None:
         values["padding"] = ",".join(str(n) for side in record.padding for n in side)
+    values = {key: values[key] for key in KEYS}
     values["warnings"] = "; ".join(record.warnings)
     return _csv_line("" if value is None else printable(str(value)) for value in values.values())
 

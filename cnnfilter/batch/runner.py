@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import IO
 
 from cnnfilter.batch.paths import Job
-from cnnfilter.batch.process import Settings, Step, process
+from cnnfilter.batch.process import process
 from cnnfilter.batch.report import Record, Totals
+from cnnfilter.batch.settings import Settings, Step
 
 
 def run(

@@ -30,14 +30,15 @@ def convolve(
 
     INPUT is image files, folders, quoted patterns such as "*.png", or - for standard input.
     """
-    from cnnfilter.batch.process import Step
+    from cnnfilter.batch.settings import Step
     from cnnfilter.cli.run import execute
     from cnnfilter.core.kernels import kernel
-    from cnnfilter.model.layers import Convolve
+    from cnnfilter.model.filters import Convolve
+    from cnnfilter.model.pipeline import Pipeline
 
     steps = []
     for text in kernels:
         parsed = kernel(text)
         layer = Convolve(parsed, stride, padding, pad_mode, dilation, channels, scale, bias, flip)
-        steps.append(Step("convolve", parsed.name, parsed.label, layer))
+        steps.append(Step("convolve", parsed.label, Pipeline((layer,), name="convolve")))
     return execute(steps, shared)

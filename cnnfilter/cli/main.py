@@ -11,6 +11,8 @@ from types import FrameType
 import click
 
 from cnnfilter.cli.convolve import convolve
+from cnnfilter.cli.pipeline import pipeline
+from cnnfilter.cli.pool import pool
 from cnnfilter.cli.reporting import complain
 from cnnfilter.errors import CnnfilterError, ParameterError
 
@@ -21,7 +23,8 @@ CLOSED_PIPE = 141
 EPILOG = """\b
 Examples:
   cnnfilter convolve img.png --kernel sobel-v --stride 2
-  cnnfilter convolve "photos/*.jpg" -k gaussian:7:1.5 -o blurred/
+  cnnfilter pool "photos/*.jpg" --kind avg --size 4 -o small/
+  cnnfilter pipeline img.png --steps "gray | convolve sobel-v | relu | pool max size=2"
   cnnfilter convolve --help"""
 
 
@@ -39,7 +42,8 @@ def cli() -> None:
     """The operations of a convolutional neural network in the shell, on real images."""
 
 
-cli.add_command(convolve)
+for command in (convolve, pool, pipeline):
+    cli.add_command(command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

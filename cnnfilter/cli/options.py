@@ -9,7 +9,7 @@ import click
 
 from cnnfilter.core.geometry import PAD_MODES
 from cnnfilter.core.kernels import FAMILIES, kernel_names
-from cnnfilter.core.vocabulary import ALPHAS, CHANNELS, DEPTHS, GRAYS, MAPPINGS
+from cnnfilter.core.vocabulary import ALPHAS, CHANNELS, DEPTHS, GRAYS, KINDS, MAPPINGS
 from cnnfilter.images import formats
 
 Command = Callable[..., Any]
@@ -212,3 +212,69 @@ _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
 def convolve_options(command: Command) -> Command:
     """Give a command the options of a convolution."""
     return _decorated(command, _CONVOLVE)
+
+
+_POOL: tuple[Callable[[Command], Command], ...] = (
+    click.option(
+        "--kind",
+        type=click.Choice(tuple(KINDS)),
+        default="max",
+        show_default=True,
+        help=f"What a window gives: {_explained(KINDS)}.",
+    ),
+    click.option(
+        "--size",
+        default="2",
+        show_default=True,
+        metavar="N|YxX|all",
+        help="Size of the windows; all is one over the whole image.",
+    ),
+    click.option("--global", "is_global", is_flag=True, help="Short for --size all."),
+    click.option("-s", "--stride", metavar="N|YxX", help="Step from one window to the next.  [default: the size]"),
+    click.option(
+        "-p",
+        "--padding",
+        default="valid",
+        show_default=True,
+        metavar="same|valid|N|YxX",
+        help="Cells around the image, less than a window; they never win, and are not counted.",
+    ),
+    click.option(
+        "--ceil-mode", is_flag=True, help="Round the output's size up: a last window may reach beyond the image."
+    ),
+    click.option(
+        "--count-include-pad", is_flag=True, help="avg divides by cells of the padding, too (PyTorch's default)."
+    ),
+    click.option(
+        "--dilation", default="1", show_default=True, metavar="N|YxX", help="Distance between the cells of a window."
+    ),
+)
+
+
+def pool_options(command: Command) -> Command:
+    """Give a command the options of pooling."""
+    return _decorated(command, _POOL)
+
+
+_PIPELINE: tuple[Callable[[Command], Command], ...] = (
+    click.option("--steps", metavar="STEPS", help='Layers on one line: "TYPE [MAIN] [key=value ...] | ...".'),
+    click.option("--file", metavar="FILE", help="A pipeline file (TOML)."),
+    click.option("--weights", metavar="FILE", help="Tensors for --steps: .npz or .safetensors, PyTorch's names."),
+    click.option("--init", type=click.Choice(("normal",)), help="Draw the weights for --steps instead (He, bias 0)."),
+    click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of --init."
+    ),
+    click.option("--tap", "taps", metavar="NAME", multiple=True, help="Write that layer's output, too; repeatable."),
+    click.option(
+        "--maps",
+        type=click.Choice(("grid", "files")),
+        default="grid",
+        show_default=True,
+        help="Feature maps as one labelled picture, or a file each.",
+    ),
+)
+
+
+def pipeline_options(command: Command) -> Command:
+    """Give a command the options of pipelines."""
+    return _decorated(command, _PIPELINE)

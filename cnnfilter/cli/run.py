@@ -6,14 +6,15 @@ from typing import cast
 
 from cnnfilter.batch import paths, runner
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
-from cnnfilter.batch.process import Settings, Step, check
+from cnnfilter.batch.process import check
+from cnnfilter.batch.settings import Maps, Settings, Step
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.reporting import Reporter
 from cnnfilter.errors import ParameterError
 from cnnfilter.images.files import WriteOptions
 
 
-def execute(steps: list[Step], shared: Shared) -> int:
+def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     """Do what the options ask for and return the exit code.
 
     Every wrong usage is found here, before anything is read or written.
@@ -21,9 +22,10 @@ def execute(steps: list[Step], shared: Shared) -> int:
     Raises:
         ParameterError: wrong usage.
     """
-    settings = settings_of(shared)
+    settings = settings_of(shared, maps)
     sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
-    jobs = paths.plan_jobs(sources, [step.label for step in steps], shared.output, shared.format)
+    results = [result for step in steps for result in step.results]
+    jobs = paths.plan_jobs(sources, results, shared.output, shared.format)
     check(steps, settings, jobs)
     to_stream = any(target.path == STANDARD_STREAM for job in jobs for target in job.targets)
     if to_stream and not settings.dry_run and sys.stdout.isatty():
@@ -36,7 +38,7 @@ def execute(steps: list[Step], shared: Shared) -> int:
     return totals.exit_code
 
 
-def settings_of(shared: Shared) -> Settings:
+def settings_of(shared: Shared, maps: Maps) -> Settings:
     """The options as the batch wants them."""
     level = "fast" if shared.png_level == "fast" else int(shared.png_level)
     return Settings(
@@ -47,6 +49,7 @@ def settings_of(shared: Shared) -> Settings:
         max_pixels=shared.max_pixels,
         no_clobber=shared.no_clobber,
         dry_run=shared.dry_run,
+        maps=maps,
         encoding=WriteOptions(cast(int, level), shared.quality, shared.strip),
     )
 
@@ -57,7 +60,7 @@ def _is_batch(jobs: list[Job]) -> bool:
 
 def _check_report_file(path: str, jobs: list[Job]) -> None:
     place = os.path.realpath(path)
-    used = [job.source.path for job in jobs] + [target.path for job in jobs for target in job.targets]
+    used = [job.source.path for job in jobs] + [target.path or "-" for job in jobs for target in job.targets]
     if any(os.path.realpath(name) == place for name in used if name != STANDARD_STREAM):
         raise ParameterError("report_file", f"{path!r} is also an image of this run")
     if not os.path.isdir(os.path.dirname(place)):

@@ -13,8 +13,8 @@ from cnnfilter.core import engine
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PaddingLike, PadMode, PairLike, Windows, pad_mode as parse_pad_mode, pair
 from cnnfilter.core.kernels import Kernel, as_kernel
-from cnnfilter.core.numbers import exact
-from cnnfilter.core.samples import Rendering, SampleType, auto_mapping
+from cnnfilter.core.numbers import exact, flag
+from cnnfilter.core.samples import BAND, Rendering, SampleType, auto_mapping
 from cnnfilter.core.vocabulary import CHANNELS, MAPPINGS, Channels, Mapping, choice
 from cnnfilter.errors import ParameterError, UnfitError
 
@@ -61,7 +61,7 @@ class Convolution:
             cast("Channels", choice(channels, CHANNELS, "channels")),
             exact(scale, "scale"),
             exact(bias, "bias"),
-            bool(flip),
+            flag(flip, "flip"),
         )
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -155,7 +155,7 @@ class Convolution:
         shape = (height, width, colours.size // weights.size)
 
         def bands() -> Iterator[tuple[slice, NDArray[Any]]]:
-            rows = max(1, engine.BAND // (width * shape[2]))
+            rows = max(1, BAND // (width * shape[2]))
             for start in range(0, height, rows):
                 band = slice(start, start + rows)
                 weight = weights[band, :, None].astype(np.float64)

@@ -103,10 +103,17 @@ class Windows:
     stride: Pair = (1, 1)
     dilation: Pair = (1, 1)
     padding: Sides = ((0, 0), (0, 0))
+    ceil_mode: bool = False
 
     @classmethod
     def of(
-        cls, size: PairLike, *, stride: PairLike = 1, padding: PaddingLike = "same", dilation: PairLike = 1
+        cls,
+        size: PairLike,
+        *,
+        stride: PairLike = 1,
+        padding: PaddingLike = "same",
+        dilation: PairLike = 1,
+        ceil_mode: bool = False,
     ) -> "Windows":
         """Windows from what people write; `padding` is `same`, `valid`, N, YxX or ((top, bottom), (left, right)).
 
@@ -118,7 +125,7 @@ class Windows:
         """
         size, dilation = pair(size, "size"), pair(dilation, "dilation")
         extent = _extent(size, dilation)
-        return cls(size, pair(stride, "stride"), dilation, _sides(padding, extent))
+        return cls(size, pair(stride, "stride"), dilation, _sides(padding, extent), ceil_mode)
 
     @property
     def extent(self) -> Pair:
@@ -144,8 +151,23 @@ class Windows:
                 f"the output would be empty: a window of {_by(self.extent)}{_dilated(self.dilation)} does not fit into "
                 f"an image of {_by(sizes)} padded to {_by(padded)}",
             )
-        rows, columns = ((n - e) // s + 1 for n, e, s in zip(padded, self.extent, self.stride, strict=True))
+        rows, columns = (
+            self._count(n, p[0], total)
+            for n, p, total in zip(sizes, self.padding, zip(padded, self.extent, self.stride, strict=True), strict=True)
+        )
         return rows, columns
+
+    def _count(self, length: int, before: int, along: tuple[int, int, int]) -> int:
+        """Windows along an axis of `length`, of which `along` tells (padded length, extent, stride).
+
+        In ceil mode a last window may reach beyond the padding, but none starts in the padding at the end.
+        Source: PyTorch's MaxPool2d, ONNX's MaxPool (operator set 22).
+        """
+        padded, extent, stride = along
+        count = (padded - extent) // stride + 1
+        if self.ceil_mode and (padded - extent) % stride and count * stride < length + before:
+            count += 1
+        return count
 
     def centers(self, axis: int, count: int, length: int) -> list[int]:
         """The input index under the centre of each of `count` windows along `axis`, clamped to the image."""

@@ -179,16 +179,18 @@ def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:
     return kernel(value) if isinstance(value, str) else from_array(value)
 
 
-def from_array(values: "ArrayLike", name: str = "matrix", label: str = "kernel") -> Kernel:
+def from_array(values: "ArrayLike", name: str | None = None, label: str = "kernel") -> Kernel:
     """A Kernel from an array: height x width, or height x width x channels in x filters out for a bank.
 
-    Floats that are the nearest ones to fractions with one small divisor (1/9, 0.0625) become integers over it.
+    Without a name a matrix is named by its text. Floats that are the nearest ones to fractions with one small divisor
+    (1/9, 0.0625) become integers over it.
 
     Raises:
         ParameterError: wrong number of axes, empty, not numbers, not finite.
     """
     import numpy as np
 
+    text, name = name, name or "the matrix"
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -206,7 +208,16 @@ def from_array(values: "ArrayLike", name: str = "matrix", label: str = "kernel")
         raise ParameterError("kernel", f"{name} holds NaN or infinity")
     integers, divisor = _rational(array)
     matrix: Matrix = array.astype(np.float64) if integers is None else integers
-    return Kernel(name, matrix, divisor, label)
+    return Kernel(text or _as_text(matrix, divisor), matrix, divisor, label)
+
+
+def _as_text(matrix: "Matrix", divisor: int) -> str:
+    """The matrix as `parse_matrix` reads it; only the shape of a bank."""
+    if matrix.ndim == 4:
+        return "bank " + "x".join(map(str, matrix.shape))
+    whole = matrix.dtype.kind == "i"
+    rows = [[str(Fraction(entry, divisor)) if whole else repr(entry) for entry in row] for row in matrix.tolist()]
+    return "; ".join(" ".join(row) for row in rows)
 
 
 def parse_matrix(text: str) -> list[list[Fraction]]:

@@ -5,7 +5,7 @@ Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
 import math
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_header(file: BinaryIO) -> Header:
+def read_header(file: IO[bytes]) -> Header:
     """The header at the beginning of `file`.
 
     Raises:
@@ -50,7 +50,7 @@ def read_header(file: BinaryIO) -> Header:
     return Header(shape, fortran_order, dtype, file.tell())
 
 
-def read_data(file: BinaryIO, header: Header, size: int) -> NDArray[Any]:
+def read_data(file: IO[bytes], header: Header, size: int) -> NDArray[Any]:
     """The array that follows `header` in a file of `size` bytes, in the byte order of this machine.
 
     Raises:
@@ -73,7 +73,7 @@ def read_data(file: BinaryIO, header: Header, size: int) -> NDArray[Any]:
     return shaped.astype(header.dtype.newbyteorder("="), copy=False)
 
 
-def read(file: BinaryIO, size: int) -> NDArray[Any]:
+def read(file: IO[bytes], size: int) -> NDArray[Any]:
     """The array in an npy file of `size` bytes.
 
     Raises:

@@ -1,6 +1,7 @@
 """Numbers as people write them, kept exact: `3`, `0.25`, `1/9`."""
 
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,58 @@ def _from_text(text: str) -> Fraction:
     if exponent and abs(int(exponent)) > 300:
         raise ValueError(text)
     return Fraction(text.strip())
+
+
+def real(value: object, parameter: str, *, least: float = -math.inf, most: float = math.inf) -> float:
+    """A number as a float, within bounds.
+
+    Raises:
+        ParameterError: not a number, or out of bounds.
+    """
+    number = float(exact(value, parameter))
+    if not least <= number <= most:
+        raise ParameterError(parameter, f"{number:g} is out of range; {least:g} to {most:g} fit")
+    return number
+
+
+def reals(value: object, parameter: str) -> tuple[float, ...]:
+    """Numbers from a list, or from text with blanks or commas between them.
+
+    >>> reals("0.5, 1/4", "mean")
+    (0.5, 0.25)
+    """
+    parts = value.replace(",", " ").split() if isinstance(value, str) else value
+    if isinstance(parts, Iterable):
+        return tuple(real(part, parameter) for part in parts)
+    return (real(parts, parameter),)
+
+
+def whole(value: object, parameter: str, *, least: int = 1) -> int:
+    """A whole number of at least `least`.
+
+    Raises:
+        ParameterError: anything else.
+    """
+    number = exact(value, parameter)
+    if isinstance(value, bool) or number.denominator != 1 or not least <= number <= 2**63:
+        raise ParameterError(parameter, f"{str(value)[:40]!r} is not a whole number of at least {least}")
+    return int(number)
+
+
+def flag(value: object, parameter: str) -> bool:
+    """True or false, also as text.
+
+    >>> flag("false", "flip")
+    False
+
+    Raises:
+        ParameterError: anything else.
+    """
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if not isinstance(value, bool):
+        raise ParameterError(parameter, f"{str(value)[:40]!r} is neither true nor false")
+    return value
 
 
 def fit(bounds: tuple[int, int], dtype: "type[np.signedinteger[Any]]") -> bool:

@@ -4,7 +4,7 @@ A response is sum x gain + bias, with gain and bias as exact fractions. Where th
 to the pixel is computed in whole numbers; otherwise in float64.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,6 +17,8 @@ from cnnfilter.core.vocabulary import Gray, Mapping
 from cnnfilter.errors import UnfitError
 
 Array = NDArray[Any]
+# Values of a band of rows: 2 MB in int32, within the second-level cache of most processors.
+BAND = 1 << 19
 GRAY_WEIGHTS = (19595, 38470, 7471)  # luma of ITU-R BT.601-2 in units of 1/65536
 
 
@@ -215,6 +217,35 @@ def _clip(levels: Array, samples: SampleType) -> tuple[Array, int]:
     return bounded.astype(samples.dtype), int(clipped)
 
 
+def rendered(
+    array: Array, mapping: Mapping, samples: SampleType, level_scale: Fraction = Fraction(1), *, per_map: bool = False
+) -> tuple[Array, int]:
+    """(samples, number of values clipped) from a response that is there as a whole."""
+    height, width, channels = shape = (*array.shape, 1, 1)[:3]
+    planes: Array = array.reshape(shape)
+    rows = max(1, BAND // (width * channels))
+
+    def bands() -> Iterator[tuple[slice, Array]]:
+        for start in range(0, height, rows):
+            band = slice(start, start + rows)
+            yield band, planes[band] if planes.dtype.kind in "iub" else planes[band].astype(np.float64)
+
+    bounds = None if planes.dtype.kind == "f" else sample_bounds(planes)
+    rendering = Rendering(mapping, level_scale, samples=samples, per_map=per_map)
+    result, clipped = rendering.render(bands, (height, width, channels), bounds)
+    return result.reshape(array.shape), clipped
+
+
+def sample_bounds(image: Array) -> tuple[int, int]:
+    """The least and the greatest value that samples of the image's type have; for 64 bits, that these samples have."""
+    if image.dtype.kind == "b":
+        return 0, 1
+    if image.dtype.itemsize == 8:
+        return int(image.min()), int(image.max())
+    limits = np.iinfo(image.dtype)
+    return int(limits.min), int(limits.max)
+
+
 def scaled_levels(samples: Array, target: SampleType, scale: Fraction) -> Array:
     """Samples with their levels multiplied by `scale` (257 from 8 to 16 bits, 1/257 back), rounded halves up.
 
@@ -252,7 +283,7 @@ def to_gray(image: Array, how: Gray = "luma") -> Array:
         raise UnfitError("gray", f"luma needs red, green and blue, the image has {channels} channels; mean takes any")
     weights = GRAY_WEIGHTS if how == "luma" else (1,) * channels
     out = np.empty(image.shape[:2], image.dtype.newbyteorder("="))
-    rows = max(1, (1 << 19) // (image.shape[1] * channels))
+    rows = max(1, BAND // (image.shape[1] * channels))
     for start in range(0, image.shape[0], rows):
         band = image[start : start + rows]
         out[start : start + rows] = _weighted_mean(band, weights)

@@ -6,6 +6,7 @@ from cnnfilter.errors import ParameterError
 
 Mapping = Literal["auto", "clip", "abs", "normalize", "shift", "raw"]
 Channels = Literal["each", "sum"]
+Kind = Literal["max", "avg", "min"]
 Gray = Literal["luma", "mean"]
 Alpha = Literal["keep", "filter", "drop"]
 Depth = Literal["auto", "8", "16", "float"]
@@ -22,6 +23,11 @@ MAPPINGS: dict[str, str] = {
 CHANNELS: dict[str, str] = {
     "each": "every channel on its own",
     "sum": "one map out of all channels, as a CNN filter makes it",
+}
+KINDS: dict[str, str] = {
+    "max": "the greatest value",
+    "avg": "the mean",
+    "min": "the least value",
 }
 GRAYS: dict[str, str] = {
     "luma": "0.299 R + 0.587 G + 0.114 B",

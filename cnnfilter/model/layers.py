@@ -1,75 +1,101 @@
-"""The layers: one unchangeable value a type, that knows its output shape, its cost and how to apply itself.
+"""The table of layer types, and layers from their keys."""
 
-A layer's fields are the vocabulary of the command's options, of pipeline files and of the Python functions.
-"""
+import dataclasses
+import difflib
+from typing import Any
 
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from cnnfilter.errors import ParameterError
+from cnnfilter.model.filters import BatchNorm, Conv2d, Convolve, Pool
+from cnnfilter.model.layer import Layer
+from cnnfilter.model.pointwise import (
+    Abs,
+    Add,
+    Concat,
+    Dense,
+    Dropout,
+    Elu,
+    Flatten,
+    LeakyRelu,
+    Multiply,
+    Relu,
+    Relu6,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Tanh,
+)
+from cnnfilter.model.preparing import Crop, Gray, Resize, Scale, Standardize
 
-from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.geometry import PaddingLike, PairLike
+LAYERS: dict[str, type[Layer]] = {
+    layer.type: layer
+    for layer in (
+        Convolve,
+        Pool,
+        Conv2d,
+        BatchNorm,
+        Relu,
+        LeakyRelu,
+        Relu6,
+        Elu,
+        Sigmoid,
+        Tanh,
+        Silu,
+        Abs,
+        Gray,
+        Resize,
+        Crop,
+        Scale,
+        Standardize,
+        Add,
+        Multiply,
+        Concat,
+        Flatten,
+        Dense,
+        Dropout,
+        Softmax,
+    )
+}
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
-    from cnnfilter.core.kernels import Kernel
+def keys_of(kind: type[Layer]) -> dict[str, str]:
+    """The keys that a layer type has in pipelines, with the names of their fields; `from` is the field `inputs`."""
+    return {"from" if field.name == "inputs" else field.name: field.name for field in dataclasses.fields(kind)}
 
 
-@dataclass(frozen=True, eq=False)
-class Convolve:
-    """An image filter: `cnnfilter.convolve` with these arguments.
+def make(type_name: str, keys: dict[str, Any], main: Any = None) -> Layer:
+    """The layer of a type with the values of its keys; `main` is the value that was given without a key.
 
-    Fields keep what was written; `operation` is what they mean.
-
-    >>> Convolve("sobel-v", stride=2).output_shape((427, 640, 3))
-    (214, 320, 3)
+    >>> make("pool", {"size": "2x3"}, "avg").output_shape((8, 9))
+    (4, 3)
 
     Raises:
-        ParameterError: a field that cannot be used.
+        ParameterError: unknown type or key (near ones are listed), a missing or a wrong value.
     """
+    if type_name not in LAYERS:
+        raise ParameterError("type", f"there is no layer {type_name!r}{_near(type_name, list(LAYERS))}")
+    kind = LAYERS[type_name]
+    known = keys_of(kind)
+    values: dict[str, Any] = {}
+    if main is not None:
+        if kind.main is None:
+            raise ParameterError("", f"{type_name} takes no value without a key; {main!r} came")
+        values[kind.main] = main
+    for key, value in keys.items():
+        if key not in known:
+            raise ParameterError(key, f"{type_name} has no key {key!r}{_near(key, list(known))}")
+        if known[key] in values:
+            raise ParameterError(key, f"is given twice for {type_name}")
+        values[known[key]] = value
+    required = [f.name for f in dataclasses.fields(kind) if _is_required(f) and f.name not in values]
+    if required:
+        raise ParameterError(required[0], f"{type_name} needs it")
+    return kind(**values)
 
-    kernel: "str | Kernel | ArrayLike"
-    stride: PairLike = 1
-    padding: PaddingLike = "same"
-    pad_mode: str = "reflect"
-    dilation: PairLike = 1
-    channels: str = "each"
-    scale: float | Fraction | str = 1
-    bias: float | Fraction | str = 0
-    flip: bool = False
 
-    def __post_init__(self) -> None:
-        _ = self.operation  # wrong fields are refused here
+def _is_required(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
-    @cached_property
-    def operation(self) -> Convolution:
-        """The parsed fields."""
-        return Convolution.of(
-            self.kernel,
-            stride=self.stride,
-            padding=self.padding,
-            pad_mode=self.pad_mode,
-            dilation=self.dilation,
-            channels=self.channels,
-            scale=self.scale,
-            bias=self.bias,
-            flip=self.flip,
-        )
 
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the output for an input of `shape`."""
-        return self.operation.output_shape(shape)
-
-    def params(self, shape: tuple[int, ...]) -> int:
-        """Number of kernel entries."""
-        return self.operation.params(shape)
-
-    def macs(self, shape: tuple[int, ...]) -> int:
-        """Multiply-accumulates for an input of `shape`."""
-        return self.operation.macs(shape)
-
-    def __call__(self, image: "NDArray[Any]") -> "NDArray[Any]":
-        """The response, unmapped and unrounded."""
-        return self.operation.respond(image)[0]
+def _near(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word.lower(), known, n=2, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(known)}"

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from cnnfilter.core.engine import products, shifts
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.numbers import fit, whole_type
+from cnnfilter.core.samples import BAND
 
-# Values of a band of padded input rows: 2 MB in int32, within the second-level cache of most processors.
-BAND = 1 << 19
 FLOAT = np.dtype(np.float64)
 
 Strategy = Callable[[Correlation, NDArray[Any], np.dtype[Any], int], Iterator[tuple[slice, NDArray[Any]]]]

@@ -40,11 +40,12 @@ def padded_rows(
     dtype: np.dtype[np.generic],
     *,
     sum_channels: bool = False,
+    fill: float = 0,
 ) -> NDArray[np.generic]:
     """Rows first .. first + count of the padded image, as `dtype`: (count, left + width + right, channels).
 
     `image` is (height, width, channels) and `first` counts from the image's own first row, so that it is negative in
-    the padding. With `sum_channels` the channels are added into one.
+    the padding. With `sum_channels` the channels are added into one. The mode `zero` pads with `fill`.
     """
     height, width, channels = image.shape
     left, right = sides[1]
@@ -56,14 +57,14 @@ def padded_rows(
         _fill(inner[inside], image[first + inside.start : first + inside.stop], sum_channels)
     for i in [*range(min(inside.start, count)), *range(max(inside.stop, inside.start), count)]:
         if rows[i] < 0:
-            inner[i] = 0
+            inner[i] = fill
         else:
             _fill(inner[i : i + 1], image[rows[i] : rows[i] + 1], sum_channels)
     for start, wide in ((0, left), (left + width, right)):
         if wide:
             columns = indices(mode, width, start - left, wide)
             band[:, start : start + wide] = inner[:, columns]
-            band[:, start : start + wide][:, columns < 0] = 0
+            band[:, start : start + wide][:, columns < 0] = fill
     return band
 
 

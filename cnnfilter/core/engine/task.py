@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.geometry import PadMode, Windows
+from cnnfilter.core.samples import sample_bounds
 
 Shape3 = tuple[int, int, int]
 
@@ -51,16 +51,6 @@ class Correlation:
         positive = max(_total(column[column > 0]) for column in filters.T) * many
         negative = max(_total(-column[column < 0]) for column in filters.T) * many
         return positive * low - negative * high, positive * high - negative * low
-
-
-def sample_bounds(image: NDArray[Any]) -> tuple[int, int]:
-    """The least and the greatest value that samples of the image's type have; for 64 bits, that these samples have."""
-    if image.dtype.kind == "b":
-        return 0, 1
-    if image.dtype.itemsize == 8:
-        return int(image.min()), int(image.max())
-    limits = np.iinfo(image.dtype)
-    return limits.min, limits.max
 
 
 def _total(values: NDArray[Any]) -> int:

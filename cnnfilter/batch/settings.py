@@ -1,0 +1,46 @@
+"""What a run does to every image."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cnnfilter.batch.paths import Result
+from cnnfilter.core.vocabulary import Alpha, Depth, Gray, Mapping
+from cnnfilter.images.files import WriteOptions
+from cnnfilter.images.formats import MAX_PIXELS
+from cnnfilter.model.pipeline import Pipeline
+
+Maps = Literal["grid", "files"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run does to every image besides its operation; the fields are the options of the same names."""
+
+    mapping: Mapping = "auto"
+    depth: Depth = "auto"
+    gray: Gray | None = None
+    alpha: Alpha = "keep"
+    max_pixels: int = MAX_PIXELS
+    no_clobber: bool = False
+    dry_run: bool = False
+    maps: Maps = "grid"
+    encoding: WriteOptions = field(default_factory=WriteOptions)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One operation of a run: what the report and file names call it, and its layers.
+
+    `convolve` and `pool` are pipelines of one layer. `taps` are layers whose outputs are written, too.
+    """
+
+    operation: Literal["convolve", "pool", "pipeline"]
+    label: str
+    pipeline: Pipeline
+    taps: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> list[Result]:
+        """The result of the last layer, then those of the taps."""
+        last = Result(self.label, None, self.pipeline.gives_vector)
+        return [last, *(Result(self.label, tap) for tap in self.taps)]

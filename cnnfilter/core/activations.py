@@ -1,0 +1,160 @@
+"""Activations, normalisation and the classifier's functions, element by element or over the last axis.
+
+Whole numbers stay what they are where the function allows it (relu, abs); everything else is float32.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.errors import UnfitError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+Floats = NDArray[np.float32]
+
+
+def _floats(x: "ArrayLike") -> Floats:
+    array = np.asarray(x)
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32, copy=False)
+
+
+def relu(x: "ArrayLike") -> NDArray[Any]:
+    """max(x, 0), in the type of x.
+
+    >>> relu([-1.5, 0.0, 2.0]).tolist()
+    [0.0, 0.0, 2.0]
+    """
+    array = np.asarray(x)
+    return array if array.dtype.kind in "bu" else np.maximum(array, array.dtype.type(0))
+
+
+def leaky_relu(x: "ArrayLike", slope: float = 0.01) -> Floats:
+    """X where it is positive, else slope * x.
+
+    >>> leaky_relu([-2.0, 3.0], slope=0.5).tolist()
+    [-1.0, 3.0]
+    """
+    array = _floats(x)
+    return np.where(array >= 0, array, np.float32(slope) * array)
+
+
+def relu6(x: "ArrayLike") -> NDArray[Any]:
+    """min(max(x, 0), 6), in the type of x."""
+    array = relu(x)
+    return array if array.dtype.kind == "b" else np.minimum(array, array.dtype.type(6))
+
+
+def elu(x: "ArrayLike", alpha: float = 1.0) -> Floats:
+    """X where it is positive, else alpha * (exp(x) - 1).
+
+    Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by ELUs", 2015.
+    """
+    array = _floats(x)
+    return np.where(array > 0, array, np.float32(alpha) * np.expm1(np.minimum(array, np.float32(0))))
+
+
+def sigmoid(x: "ArrayLike") -> Floats:
+    """1 / (1 + exp(-x)), without overflow.
+
+    >>> sigmoid([0.0, -1000.0]).tolist()
+    [0.5, 0.0]
+    """
+    array = _floats(x)
+    small = np.exp(-np.abs(array))  # in 0 .. 1 for any x
+    return np.asarray(np.where(array >= 0, np.float32(1), small) / (1 + small))
+
+
+def tanh(x: "ArrayLike") -> Floats:
+    """The hyperbolic tangent."""
+    return np.tanh(_floats(x))
+
+
+def silu(x: "ArrayLike") -> Floats:
+    """X * sigmoid(x), also called swish."""
+    array = _floats(x)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isneginf(array), np.float32(0), array * sigmoid(array))
+
+
+def absolute(x: "ArrayLike") -> NDArray[Any]:
+    """|x|, in the type of x; the least whole number becomes a wider type's."""
+    array = np.asarray(x)
+    if array.dtype.kind == "i":
+        array = array.astype({1: np.int16, 2: np.int32}.get(array.dtype.itemsize, np.int64))
+    return np.asarray(np.abs(array))
+
+
+def softmax(x: "ArrayLike") -> Floats:
+    """exp(x) / sum of exp(x) over the last axis, without overflow.
+
+    >>> softmax([0.0, 0.0]).tolist()
+    [0.5, 0.5]
+    """
+    array = _floats(x)
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(array - array.max(axis=-1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def batchnorm(
+    x: "ArrayLike",
+    weight: "ArrayLike",
+    bias: "ArrayLike",
+    mean: "ArrayLike",
+    variance: "ArrayLike",
+    *,
+    epsilon: float = 1e-5,
+) -> Floats:
+    """(x - mean) / sqrt(variance + epsilon) * weight + bias, one of each a channel (the last axis).
+
+    Source: Ioffe and Szegedy, "Batch normalization", 2015, as at inference.
+
+    Raises:
+        UnfitError: a number of values that is not that of the channels.
+
+    >>> batchnorm([[1.0, 2.0]], [1, 1], [0, 5], [1, 1], [1, 1], epsilon=0).tolist()
+    [[0.0, 6.0]]
+    """
+    array = _floats(x)
+    parts = [np.asarray(part, np.float64) for part in (weight, bias, mean, variance)]
+    for name, part in zip(("weight", "bias", "mean", "variance"), parts, strict=True):
+        if part.shape not in ((), array.shape[-1:]):
+            raise UnfitError(name, f"{array.shape[-1]} values are needed, one a channel; {part.shape} came")
+    factor = parts[0] / np.sqrt(parts[3] + epsilon)
+    offset = parts[1] - parts[2] * factor
+    return array * factor.astype(np.float32) + offset.astype(np.float32)
+
+
+def normalized(x: "ArrayLike", *, epsilon: float = 1e-5) -> Floats:
+    """Each channel of an image, height x width [x channels], with its own mean 0 and variance 1."""
+    array = _floats(x)
+    planes = array[:, :, None] if array.ndim == 2 else array
+    mean = planes.mean(axis=(0, 1), dtype=np.float64)
+    variance = np.square(planes - mean.astype(np.float32), dtype=np.float32).mean(axis=(0, 1), dtype=np.float64)
+    ones = np.ones_like(mean)
+    return batchnorm(planes, ones, 0 * ones, mean, variance, epsilon=epsilon).reshape(array.shape)
+
+
+def dense(x: "ArrayLike", weight: "ArrayLike", bias: "ArrayLike | None" = None) -> Floats:
+    """Weight @ x + bias: x of n values, weight units x n (PyTorch's Linear), bias of as many values as units.
+
+    Raises:
+        UnfitError: shapes that do not fit each other.
+
+    >>> dense([1.0, 2.0], [[3.0, 4.0]], [5.0]).tolist()
+    [16.0]
+    """
+    vector, matrix = _floats(x), _floats(weight)
+    if vector.ndim != 1 or matrix.ndim != 2 or matrix.shape[1] != vector.shape[0]:
+        raise UnfitError("weight", f"units x {vector.shape} values are needed, {matrix.shape} came")
+    product = matrix @ vector
+    if bias is None:
+        return product
+    offset = _floats(bias)
+    if offset.shape != product.shape:
+        raise UnfitError("bias", f"{len(product)} values are needed, {offset.shape} came")
+    return product + offset

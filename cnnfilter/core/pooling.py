@@ -1,0 +1,254 @@
+"""Pooling: maximum, minimum or mean of windows, channel by channel."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.core.convolution import as_image
+from cnnfilter.core.engine.padding import padded_rows
+from cnnfilter.core.geometry import PaddingLike, Pair, PairLike, Sides, Windows, pair
+from cnnfilter.core.numbers import flag
+from cnnfilter.core.samples import BAND, Rendering, SampleType, auto_mapping, sample_bounds
+from cnnfilter.core.vocabulary import KINDS, MAPPINGS, Kind, Mapping, choice
+from cnnfilter.errors import ParameterError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """A pooling with everything that users say about it, parsed; `size` is None for the whole image."""
+
+    kind: Kind
+    size: Pair | None
+    stride: Pair | None = None
+    padding: PaddingLike = "valid"
+    ceil_mode: bool = False
+    count_include_pad: bool = False
+    dilation: Pair = (1, 1)
+
+    @classmethod
+    def of(
+        cls,
+        kind: str = "max",
+        *,
+        size: PairLike | Literal["all"] = 2,
+        stride: PairLike | None = None,
+        padding: PaddingLike = "valid",
+        ceil_mode: bool = False,
+        count_include_pad: bool = False,
+        dilation: PairLike = 1,
+    ) -> "Pooling":
+        """The arguments of `pool`, checked.
+
+        Raises:
+            ParameterError: names the argument that cannot be used.
+        """
+        parsed = cls(
+            cast("Kind", choice(kind, KINDS, "kind")),
+            None if isinstance(size, str) and size.lower() == ALL else pair(size, "size"),
+            None if stride is None else pair(stride, "stride"),
+            padding,
+            flag(ceil_mode, "ceil_mode"),
+            flag(count_include_pad, "count_include_pad"),
+            pair(dilation, "dilation"),
+        )
+        windows = parsed.windows((10**6, 10**6))
+        if any(side >= e for sides, e in zip(windows.padding, windows.extent, strict=True) for side in sides):
+            extent = "x".join(map(str, windows.extent))
+            raise ParameterError("padding", f"{padding!r} is not smaller than the effective window of {extent}")
+        return parsed
+
+    def windows(self, shape: tuple[int, ...]) -> Windows:
+        """The windows on an image of `shape`."""
+        size = self.size or (shape[0], shape[1])
+        dilation = self.dilation if self.size else (1, 1)
+        return Windows.of(
+            size,
+            stride=self.stride or size,
+            padding=self.padding if self.size else "valid",
+            dilation=dilation,
+            ceil_mode=self.ceil_mode,
+        )
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the output for an image of `shape`.
+
+        Raises:
+            UnfitError: the output would be empty.
+        """
+        rows, columns = self.windows(shape).output_size(shape[0], shape[1])
+        return rows, columns, *shape[2:]
+
+    def resolve(self, mapping: Mapping, *, to_float: bool) -> Mapping:
+        """The mapping that `auto` stands for here; others stay."""
+        if mapping != "auto":
+            return mapping
+        return auto_mapping(sums_to_zero=False, bias=Fraction(0), is_stack=False, to_float=to_float)
+
+    def respond(
+        self,
+        image: NDArray[Any],
+        mapping: Mapping = "raw",
+        samples: SampleType | None = None,
+        level_scale: Fraction = Fraction(1),
+    ) -> tuple[NDArray[Any], int]:
+        """(response or samples, number of values clipped), as `Convolution.respond`."""
+        shape = self.output_shape(image.shape)
+        planes = image if image.ndim == 3 else image[:, :, None]
+        mapping = self.resolve(mapping, to_float=image.dtype.kind == "f")
+        own = SampleType.of(image.dtype)
+        samples = samples or own
+        untouched = mapping == "clip" and samples == own and level_scale == 1 and image.dtype.kind != "f"
+        if self.kind != "avg" and (mapping == "raw" or untouched):
+            return _together(self._bands(planes), (*shape[:2], planes.shape[2]), own.dtype).reshape(shape), 0
+        rendering = Rendering(mapping, level_scale, samples=None if mapping == "raw" else samples)
+        exact = self.kind != "avg" and image.dtype.kind != "f"
+        result, clipped = rendering.render(
+            lambda: self._bands(planes), (*shape[:2], planes.shape[2]), sample_bounds(planes) if exact else None
+        )
+        return result.reshape(shape), clipped
+
+    def _bands(self, image: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """(rows of the output, maxima, minima or means) band by band; means in float64."""
+        windows = self.windows(image.shape)
+        rows, columns = windows.output_size(*image.shape[:2])
+        if windows.size == image.shape[:2] and windows.padding == ((0, 0), (0, 0)):
+            yield slice(0, 1), _whole(image, self.kind)
+            return
+        work, fill = _working_type(image, self.kind)
+        sides = _reached(windows, image.shape, (rows, columns))
+        extent, step = windows.extent[0], windows.stride[0]
+        width = (image.shape[1] + sum(sides[1])) * image.shape[2]
+        many = max(1, max(BAND // width - extent, min(extent, 64)) // step)
+        reduce = {"max": np.maximum, "min": np.minimum, "avg": np.add}[self.kind]
+        counts = _counts(windows, image.shape, (rows, columns), padding_too=self.count_include_pad)
+        for start in range(0, rows, many):
+            count = min(many, rows - start)
+            band = padded_rows(
+                image, start * step - sides[0][0], (count - 1) * step + extent, sides, "zero", work, fill=fill
+            )
+            with np.errstate(invalid="ignore"):
+                tall = _reduced(reduce, band, 0, windows, count)
+                values = _reduced(reduce, tall, 1, windows, columns)
+                if self.kind == "avg":
+                    values = values / counts[start : start + count, :, None]
+            yield slice(start, start + count), values
+
+
+def pool(
+    image: "ArrayLike",
+    kind: str = "max",
+    *,
+    size: PairLike | Literal["all"] = 2,
+    stride: PairLike | None = None,
+    padding: PaddingLike = "valid",
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+    dilation: PairLike = 1,
+    mapping: str = "raw",
+) -> NDArray[Any]:
+    """Maximum, minimum or mean of windows, channel by channel.
+
+    Args:
+        image: height x width or height x width x channels, of booleans, integers or floats.
+        kind: `max`, `avg` or `min`.
+        size: of the windows, a number or (y, x); `all` for one window over the whole image.
+        stride: step between windows, by default the size.
+        padding: as for `convolve`, less than a window; padding never wins and is not counted.
+        ceil_mode: round the size of the output up: a last window may reach beyond the image, but none starts in the
+            padding at the end.
+        count_include_pad: `avg` divides by padding cells too (PyTorch's default); never by those that ceil mode adds.
+        dilation: distance between the cells of a window, a number or (y, x).
+        mapping: `raw`, or as for `convolve`.
+
+    Returns:
+        For `raw` samples of the image's own type from `max` and `min`, float32 from `avg`; for other mappings samples
+        of the image's own type, rounded to nearest, halves up. NaN passes on.
+
+    Raises:
+        ParameterError: an argument that cannot be used, or does not fit the image.
+
+    >>> pool([[1, 3, 2, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]).tolist()
+    [[6, 8], [14, 16]]
+    """
+    parsed = Pooling.of(
+        kind,
+        size=size,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        dilation=dilation,
+    )
+    return parsed.respond(as_image(image), cast("Mapping", choice(mapping, MAPPINGS, "mapping")))[0]
+
+
+def _whole(image: NDArray[Any], kind: Kind) -> NDArray[Any]:
+    if kind != "avg":
+        return np.asarray((image.max if kind == "max" else image.min)(axis=(0, 1), keepdims=True))
+    total = image.sum(axis=(0, 1), keepdims=True, dtype=np.float64 if image.dtype.kind == "f" else np.int64)
+    return np.asarray(total / (image.shape[0] * image.shape[1]))
+
+
+def _working_type(image: NDArray[Any], kind: Kind) -> tuple[np.dtype[Any], float]:
+    """The type that windows are reduced in, and the value for padding that cannot win or adds nothing."""
+    dtype = image.dtype.newbyteorder("=")
+    if kind == "avg":
+        return np.dtype(np.float64 if dtype.kind == "f" else np.int64), 0
+    if dtype.kind == "b":
+        return dtype, kind == "min"
+    if dtype.kind == "f":
+        return dtype, -np.inf if kind == "max" else np.inf
+    limits = np.iinfo(dtype)
+    return dtype, int(limits.min if kind == "max" else limits.max)
+
+
+def _reached(windows: Windows, shape: tuple[int, ...], counts: Pair) -> Sides:
+    """The padding that windows reach into, with the cells that ceil mode adds at the end."""
+    sides = []
+    for axis in (0, 1):
+        before, after = windows.padding[axis]
+        end = (counts[axis] - 1) * windows.stride[axis] + windows.extent[axis] - before
+        sides.append((before, max(after, end - shape[axis])))
+    return sides[0], sides[1]
+
+
+def _counts(windows: Windows, shape: tuple[int, ...], counts: Pair, *, padding_too: bool) -> NDArray[np.int64]:
+    """The number of cells that each mean is divided by, (rows, columns)."""
+    along = []
+    for axis in (0, 1):
+        before, after = windows.padding[axis] if padding_too else (0, 0)
+        first = np.arange(counts[axis]) * windows.stride[axis] - windows.padding[axis][0]
+        cells = first[:, None] + np.arange(windows.size[axis]) * windows.dilation[axis]
+        along.append(((cells >= -before) & (cells < shape[axis] + after)).sum(axis=1))
+    return np.maximum(np.outer(along[0], along[1]), 1)  # a dilated window may hold no cell at all
+
+
+def _reduced(reduce: np.ufunc, values: NDArray[Any], axis: int, windows: Windows, count: int) -> NDArray[Any]:
+    """`values` reduced along `axis` by windows, `count` of them."""
+    step, dilation = windows.stride[axis], windows.dilation[axis]
+    shifted = (
+        values[(slice(None),) * axis + (slice(first, first + (count - 1) * step + 1, step),)]
+        for first in range(0, windows.extent[axis], dilation)
+    )
+    result = next(shifted).copy()
+    for view in shifted:
+        reduce(result, view, out=result)
+    return result
+
+
+def _together(
+    bands: Iterator[tuple[slice, NDArray[Any]]], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    out = np.empty(shape, dtype)
+    for rows, values in bands:
+        out[rows] = values
+    return out
