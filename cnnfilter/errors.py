@@ -1,5 +1,7 @@
 """The exceptions that users meet; each carries one line that says what is wrong and what would be right."""
 
+import errno
+
 
 class CnnfilterError(Exception):
     """Base of all errors of this package. `exit_code` is what the command returns for it (README, exit codes)."""
@@ -17,6 +19,14 @@ class ParameterError(CnnfilterError, ValueError):
     """
 
     exit_code = 2
+
+    @property
+    def in_shell(self) -> str:
+        """The message with the parameter named as the option that it is in the shell."""
+        if not self.parameter:
+            return self.message
+        name = "INPUT" if self.parameter == "input" else "--" + self.parameter.replace("_", "-")
+        return f"{name}: {self.message}"
 
     def __init__(self, parameter: str, message: str) -> None:
         super().__init__(parameter, message)
@@ -44,4 +54,8 @@ class FileError(CnnfilterError):
 
 
 class OutputError(FileError):
-    """An output that cannot be written: the file system's fault, likely to meet the following files as well."""
+    """An output that cannot be written; `is_lasting` where no further one could be either, as on a full disk."""
+
+    def __init__(self, path: str, message: str, number: int | None = None) -> None:
+        super().__init__(path, message)
+        self.is_lasting = number in (errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", None))

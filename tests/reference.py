@@ -192,6 +192,62 @@ def magnitude(vertical: Image, horizontal: Image, scale: Number = 1, bias: Numbe
     ]
 
 
+def pooled_axis(
+    samples: int, taps: int, stride: int, padding: str | int | Pair, dilation: int, ceil_mode: bool
+) -> Axis:
+    """Count pooling windows: those that fit and, in ceil mode, one that reaches beyond the padding at the end.
+
+    That last one is there if cells are left that no window reaches, but not if it would start beyond the image.
+    """
+    effective = dilation * (taps - 1) + 1
+    outputs, before, after = axis(samples, taps, stride, padding, dilation)
+    padded = before + samples + after
+    reached = (outputs - 1) * stride + effective  # of the padded samples
+    if ceil_mode and reached < padded and outputs * stride < before + samples:
+        outputs += 1
+    return Axis(outputs, before, after)
+
+
+def pool(
+    image: Image,
+    kind: str = "max",
+    *,
+    size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = "valid",
+    dilation: Pair = (1, 1),
+    ceil_mode: bool = False,
+    count_include_pad: bool = False,
+) -> list[list[list[Number | None]]]:
+    """Maximum, minimum or mean of each window's samples, channel by channel; None for a window that holds none.
+
+    Means are fractions; they divide by the number of samples, with `count_include_pad` by that of padding cells, too.
+    """
+    steps = stride or size
+    vertical, horizontal = padding if isinstance(padding, tuple) else (padding, padding)
+    height, width, channels = len(image), len(image[0]), len(image[0][0])
+    down = pooled_axis(height, size[0], steps[0], vertical, dilation[0], ceil_mode)
+    across = pooled_axis(width, size[1], steps[1], horizontal, dilation[1], ceil_mode)
+
+    def value(oy: int, ox: int, c: int) -> Number | None:
+        found: list[Number] = []
+        cells = 0
+        for i in range(size[0]):
+            for j in range(size[1]):
+                y = oy * steps[0] - down.before + i * dilation[0]
+                x = ox * steps[1] - across.before + j * dilation[1]
+                cells += y < height + down.after and x < width + across.after
+                if 0 <= y < height and 0 <= x < width:
+                    found.append(image[y][x][c])
+        if not found:
+            return None
+        if kind == "avg":
+            return sum(Fraction(sample) for sample in found) / (cells if count_include_pad else len(found))
+        return max(found) if kind == "max" else min(found)
+
+    return [[[value(oy, ox, c) for c in range(channels)] for ox in range(across.outputs)] for oy in range(down.outputs)]
+
+
 def round_half_up(value: Number) -> int:
     """The nearest integer, of two the larger: 2.5 -> 3, -2.5 -> -2."""
     return math.floor(Fraction(value) + Fraction(1, 2))

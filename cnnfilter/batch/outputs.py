@@ -22,6 +22,15 @@ from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image
 from cnnfilter.model.layer import Layer
 
+# What the levels of the tiles mean, for the foot of a grid.
+LEGENDS: dict[Mapping, str] = {
+    "normalize": "each map stretched on its own: black its minimum, white its maximum",
+    "clip": "all maps on one scale: values clipped to the range of the samples",
+    "abs": "all maps on one scale: absolute values, clipped",
+    "shift": "all maps on one scale: zero is mid-gray",
+    "raw": "",
+}
+
 
 @dataclass(frozen=True)
 class Form:
@@ -98,15 +107,18 @@ def _refusal(depth: str, file_format: Format, *, colour: bool) -> str:
     return f"{file_format.name} cannot hold {kind}; {can}, and --depth 8 would fit"
 
 
-def as_picture(result: NDArray[Any], form: Form, file_format: Format) -> NDArray[Any]:
-    """The array to be written: as it is for npy, a grid of maps for a stack of them."""
+def as_picture(result: NDArray[Any], form: Form, file_format: Format, name: str) -> NDArray[Any]:
+    """The array to be written: as it is for npy, a grid of maps, made by `name`, for a stack of them."""
     if form.samples is None and form.depth != "auto":
         result = result.astype(np.float32, copy=False)
     if file_format.is_array or result.ndim < 3:
         return result
     if result.shape[2] == 1:
         return result[:, :, 0]
-    return grid(result, form.target.high) if form.is_stack else result
+    if not form.is_stack:
+        return result
+    height, width, count = result.shape
+    return grid(result, form.target.high, f"{name}: {count} maps of {height}x{width}; {LEGENDS[form.mapping]}")
 
 
 def write(path: str, image: Image, file_format: Format, options: WriteOptions, stream: IO[bytes] | None) -> int:
@@ -123,6 +135,8 @@ def write(path: str, image: Image, file_format: Format, options: WriteOptions, s
             raise OutputError(folder, f"the folder cannot be made: {error.strerror}") from error
         return files.write(path, image, file_format, options)
     content = files.encoded(image, file_format, options)
+    if stream is None and sys.stdout is None:
+        raise OutputError(path, "standard output is closed")
     out = stream or sys.stdout.buffer
     out.write(content)
     out.flush()

@@ -63,13 +63,15 @@ def find_sources(inputs: Sequence[str], output: str | None = None, *, recursive:
         ParameterError: there is nothing at all, or standard input is named twice.
     """
     kept_out = os.path.realpath(output) if output not in (None, STANDARD_STREAM) else None
-    sources = [source for name in inputs for source in _expand(name, recursive, kept_out)]
+    expanded = {name: list(_expand(name, recursive, kept_out)) for name in inputs}
+    sources = [source for name in inputs for source in expanded[name]]
     if not any(source.skipped is None for source in sources):
         named = ", ".join(printable(name) for name in inputs[:3])
         raise ParameterError("input", f"no image in {named}" if inputs else "no image is named")
     if sum(source.path == STANDARD_STREAM for source in sources) > 1:
         raise ParameterError("input", "standard input (-) can be read only once")
-    return sources
+    missing = [Source(name) for name in inputs if not expanded[name] and not os.path.isdir(name)]
+    return sources + missing  # a pattern without a match among others is reported as a missing file
 
 
 def _expand(name: str, recursive: bool, kept_out: str | None) -> Iterator[Source]:
@@ -94,8 +96,8 @@ def _in_folder(folder: str, root: str, recursive: bool, kept_out: str | None) ->
         if entry.is_symlink() and not os.path.exists(entry.path):
             if _is_input(entry.name):
                 yield Source(entry.path, root, "a symbolic link that leads nowhere")
-        elif entry.is_dir(follow_symlinks=False):
-            if recursive and os.path.realpath(entry.path) != kept_out:
+        elif entry.is_dir():
+            if recursive and not entry.is_symlink() and os.path.realpath(entry.path) != kept_out:
                 yield from _in_folder(entry.path, root, recursive, kept_out)
         elif _is_input(entry.name):
             yield Source(entry.path, root)
@@ -143,7 +145,8 @@ def plan_jobs(
         jobs.append(Job(source, tuple(targets)))
     _check_clashes(jobs)
     for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for _, path in _files(jobs)):
-        _check_folder(folder, may_be_made=to_folder)
+        if output is not None or os.path.isdir(folder):  # beside an input that is missing there may be no folder
+            _check_folder(folder, may_be_made=to_folder)
     return jobs
 
 

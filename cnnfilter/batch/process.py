@@ -1,7 +1,9 @@
 """One image, file to file: read, apply, map to samples, write, and a record of it."""
 
+import math
 import os
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import IO, Any, cast
@@ -11,15 +13,18 @@ from numpy.typing import NDArray
 
 from cnnfilter.batch.outputs import Form, as_picture, check_depth, form_of, map_paths, write
 from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target
-from cnnfilter.batch.report import Record, shape_fields
+from cnnfilter.batch.report import Record, by, shape_fields
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.samples import rendered, scaled_levels, to_gray
-from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
+from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
 from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.pipeline import INPUT
+
+# What --max-pixels leaves to a stack of feature maps.
+VALUES_A_PIXEL = 4
 
 
 def check(steps: list[Step], settings: Settings, jobs: list[Job]) -> None:
@@ -43,7 +48,7 @@ def check(steps: list[Step], settings: Settings, jobs: list[Job]) -> None:
 
 @dataclass
 class _Work:
-    """One step on one image while it is done."""
+    """One step on one image while it is done; `rows` are the layers' for the report."""
 
     step: Step
     image: Image
@@ -54,6 +59,17 @@ class _Work:
     def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
         """Note what a layer's output took."""
         self.rows[name] |= {"bytes": output.nbytes, "seconds": seconds}
+
+
+@dataclass(frozen=True)
+class _Output:
+    """One output of a step on an image: the layer it comes from, where it goes and how; no form for mere vectors."""
+
+    layer: str
+    target: Target
+    format: Format
+    form: Form | None
+    record: Record
 
 
 def process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] | None = None) -> Iterator[Record]:
@@ -123,57 +139,68 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     pipeline, image, settings = work.step.pipeline, work.image, work.settings
     shapes = pipeline.shapes(image.pixels.shape)
     for shape in shapes.values():
-        if len(shape) > 1 and shape[0] * shape[1] > settings.max_pixels:
-            raise UnfitError("max_pixels", f"{shape[0]}x{shape[1]} pixels would come out; {settings.max_pixels} may")
-    names = [pipeline.last.name, *work.step.taps]
-    found = [target.format or (image.format if image.format.writable else formats.PNG) for target in targets]
-    forms = [_form(work, name, file_format, shapes) for name, file_format in zip(names, found, strict=True)]
-    record = replace(_described(work.step, image.pixels.shape), input=source, input_bytes=image.nbytes)
+        if math.prod(shape[:2]) > settings.max_pixels or math.prod(shape) > VALUES_A_PIXEL * settings.max_pixels:
+            raise UnfitError("max_pixels", f"{by(shape)} values would come out; {settings.max_pixels} pixels may")
     summary = pipeline.summary(image.pixels.shape)
     work.rows |= {row.name: row.as_dict() for row in summary.layers}
-    records = [
-        replace(
-            record,
-            output=target.path,
-            mapping=form.mapping if form else None,
-            warnings=image.warnings,
-            params=summary.params,
-            macs=summary.macs,
-            **shape_fields(image.pixels.shape, shapes[name]),
-        )
-        for name, target, form in zip(names, targets, forms, strict=True)
-    ]
-    if not settings.dry_run:
-        records = _results(work, records, targets, found, forms)
+    common = replace(
+        _described(work.step, image.pixels.shape),
+        input=source,
+        input_bytes=image.nbytes,
+        warnings=image.warnings,
+        params=summary.params,
+        macs=summary.macs,
+    )
+    names = [pipeline.last.name, *work.step.taps]
+    outputs = [_output(work, common, name, target, shapes[name]) for name, target in zip(names, targets, strict=True)]
+    records = [output.record for output in outputs] if settings.dry_run else _results(work, outputs)
     if work.step.operation == "pipeline":
         records[0] = replace(records[0], layers=tuple(work.rows[node.name] for node in pipeline.nodes))
     return records
 
 
-def _results(
-    work: _Work, records: list[Record], targets: list[Target], found: list[Format], forms: list[Form | None]
-) -> list[Record]:
+def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple[int, ...]) -> _Output:
+    """How the output of a layer is written.
+
+    Raises:
+        UnfitError: its format cannot hold it.
+    """
+    pipeline, pixels = work.step.pipeline, work.image.pixels
+    file_format = target.format or (work.image.format if work.image.format.writable else formats.PNG)
+    record = replace(record, output=target.path, **shape_fields(pixels.shape, shape))
+    if len(shape) == 1 and not file_format.is_array:
+        if name == pipeline.last.name:
+            return _Output(name, target, file_format, None, record)
+        raise UnfitError("tap", f"{name} gives a vector, which is written as npy only (--format npy)")
+    form = form_of(
+        work.settings,
+        file_format,
+        pixels.dtype,
+        pipeline.node(name).layer,
+        shape,
+        is_stack=pipeline.is_stack(name, pixels.shape),
+    )
+    return _Output(name, target, file_format, form, replace(record, mapping=form.mapping))
+
+
+def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     """Compute the results, write them, and complete their records."""
-    image, pipeline = work.image, work.step.pipeline
-    if any(form and form.samples and form.samples.dtype.kind != "f" for form in forms) and not _finite(image.pixels):
-        raise FileError(records[0].input, "holds NaN or infinity, for which integer samples have no level; npy has")
-    main, alpha, clipped, tapped = _computed(work, forms[0])
-    classes = pipeline.classes(main)
+    image, pipeline, (main, *tapped) = work.image, work.step.pipeline, outputs
+    forms = [output.form for output in outputs if output.form]
+    if any(form.target.dtype.kind != "f" for form in forms) and not _finite(image.pixels):
+        raise FileError(main.record.input, "holds NaN or infinity, for which integer samples have no level; npy has")
+    result, alpha, clipped, others = _computed(work, main.form)
+    records = [_written(work, main, result, alpha, clipped)]
+    classes = pipeline.classes(result)
     if classes is not None:
         ranked = tuple({"label": label, "probability": probability} for label, probability in classes)
         records[0] = replace(records[0], classes=ranked)
-    done = []
-    for index, (record, target, file_format, form) in enumerate(zip(records, targets, found, forms, strict=True)):
-        if form is None:
-            done.append(record)
-            continue
-        result = main
-        if index:
-            result, alpha = tapped[work.step.taps[index - 1]], None
-            if form.samples is not None:
-                result, clipped = rendered(result, form.mapping, form.samples, form.level_scale, per_map=form.is_stack)
-        done.append(_written(work, replace(record, clipped=clipped), target, file_format, form, result, alpha))
-    return done
+    for output in tapped:
+        result, clipped, form = others[output.layer], 0, output.form
+        if form is not None and form.samples is not None:
+            result, clipped = rendered(result, form.mapping, form.samples, form.level_scale, per_map=form.is_stack)
+        records.append(_written(work, output, result, None, clipped))
+    return records
 
 
 def _computed(work: _Work, form: Form | None) -> tuple[NDArray[Any], NDArray[Any] | None, int, dict[str, NDArray[Any]]]:
@@ -196,46 +223,27 @@ def _computed(work: _Work, form: Form | None) -> tuple[NDArray[Any], NDArray[Any
     return result, alpha, clipped, tapped
 
 
-def _form(work: _Work, name: str, file_format: Format, shapes: dict[str, tuple[int, ...]]) -> Form | None:
-    """How the output of a layer is written; None for a vector that goes to no array."""
-    shape, is_last = shapes[name], name == work.step.pipeline.last.name
-    if len(shape) == 1 and not file_format.is_array:
-        if is_last:
-            return None
-        raise UnfitError("tap", f"{name} gives a vector, which is written as npy only (--format npy)")
-    pixels = work.image.pixels
-    is_stack = work.step.pipeline.is_stack(name, pixels.shape)
-    layer = work.step.pipeline.node(name).layer
-    return form_of(work.settings, file_format, pixels.dtype, layer, shape, is_stack=is_stack)
-
-
-def _written(
-    work: _Work,
-    record: Record,
-    target: Target,
-    file_format: Format,
-    form: Form,
-    result: NDArray[Any],
-    alpha: NDArray[Any] | None,
-) -> Record:
-    """Write one result and complete its record."""
-    notes = list(record.warnings)
+def _written(work: _Work, output: _Output, result: NDArray[Any], alpha: NDArray[Any] | None, clipped: int) -> Record:
+    """Write one result and complete its record; a vector without a file is only told of."""
+    form, file_format, path = output.form, output.format, output.target.path
+    if form is None or path is None:
+        return output.record
+    notes = list(output.record.warnings)
     if alpha is not None and not (file_format.alpha and result.dtype == np.uint8):
         notes.append(f"{file_format.name} holds no transparency here; it is dropped")
         alpha = None
-    metadata = _kept_metadata(work.image, result, form)
-    options = work.settings.encoding
-    assert target.path is not None
-    if work.settings.maps == "files" and form.is_stack and not file_format.is_array and target.path != STANDARD_STREAM:
-        paths = map_paths(target.path, result.shape[2])
+    record = replace(output.record, clipped=clipped, warnings=tuple(notes))
+    metadata, options = _kept_metadata(work.image, result, form), work.settings.encoding
+    if work.settings.maps == "files" and form.is_stack and not file_format.is_array and path != STANDARD_STREAM:
+        paths = map_paths(path, result.shape[2])
         nbytes = sum(
-            write(path, Image(result[:, :, index], None, file_format, metadata), file_format, options, None)
-            for index, path in enumerate(paths)
+            write(single, Image(result[:, :, index], None, file_format, metadata), file_format, options, None)
+            for index, single in enumerate(paths)
         )
-        return replace(record, output=paths[0], output_bytes=nbytes, warnings=tuple(notes))
-    picture = Image(as_picture(result, form, file_format), alpha, file_format, metadata)
-    nbytes = write(target.path, picture, file_format, options, work.stream)
-    return replace(record, output_bytes=nbytes, warnings=tuple(notes))
+        return replace(record, output=paths[0], output_bytes=nbytes)
+    drawn = as_picture(result, form, file_format, record.kernel or output.layer)
+    nbytes = write(path, Image(drawn, alpha, file_format, metadata), file_format, options, work.stream)
+    return replace(record, output_bytes=nbytes)
 
 
 def _kept_metadata(image: Image, result: NDArray[Any], form: Form) -> Metadata:
@@ -275,6 +283,15 @@ def _failed(record: Record, error: CnnfilterError | MemoryError) -> Record:
     """The record of a failure; a message about the input does not repeat its name."""
     code = error.exit_code if isinstance(error, CnnfilterError) else 1
     message = str(error) if isinstance(error, CnnfilterError) else "not enough memory"
+    if isinstance(error, ParameterError):
+        message = error.in_shell
     if isinstance(error, FileError) and error.path == record.input:
         message = error.message
-    return replace(record, status="failed", error=message, exit_code=code)
+    return replace(
+        record,
+        status="failed",
+        error=message,
+        exit_code=code,
+        trace=traceback.format_exc(),
+        is_final=isinstance(error, OutputError) and error.is_lasting,
+    )

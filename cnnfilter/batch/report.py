@@ -47,6 +47,8 @@ class Record:
     layers: tuple[dict[str, Any], ...] | None = None
     classes: tuple[dict[str, Any], ...] | None = None
     exit_code: int = 0
+    trace: str | None = None  # of the error, for --verbose
+    is_final: bool = False  # a failure that would meet all that follow
 
     def as_dict(self) -> dict[str, Any]:
         """The keys of the report, in their order; those of layers for pipelines only."""
@@ -57,7 +59,9 @@ class Record:
         return values
 
 
-KEYS: tuple[str, ...] = tuple(f.name for f in fields(Record) if f.name not in ("layers", "classes", "exit_code"))
+KEYS: tuple[str, ...] = tuple(
+    f.name for f in fields(Record) if f.name not in ("layers", "classes", "exit_code", "trace", "is_final")
+)
 
 
 def shape_fields(input_shape: Shape, output_shape: Shape) -> dict[str, Any]:
@@ -86,6 +90,7 @@ class Totals:
     failed: int = 0
     pixels: int = 0
     misuses: int = 0
+    left: int = 0  # inputs that were not begun, because no output could be written any more
     seconds: float = 0.0
 
     def add(self, record: Record, *, first_of_input: bool) -> None:
@@ -105,7 +110,7 @@ class Totals:
         0: all done. 1: some image failed or is missing, the others are done. 2: wrong usage, nothing done; also where
         nothing was done because what was asked for fits none of the images.
         """
-        if not self.failed:
+        if not self.failed and not self.left:
             return 0
         return 2 if self.misuses == self.failed and not self.done and not self.skipped else 1
 

@@ -1,6 +1,7 @@
 """The command itself: subcommands, one handler for all errors, signals and exit codes."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -24,8 +25,8 @@ EPILOG = """\b
 Examples:
   cnnfilter convolve img.png --kernel sobel-v --stride 2
   cnnfilter pool "photos/*.jpg" --kind avg --size 4 -o small/
-  cnnfilter pipeline img.png --steps "gray | convolve sobel-v | relu | pool max size=2"
-  cnnfilter convolve --help"""
+  cnnfilter pipeline img.png --steps "gray | convolve sobel-v | relu | pool"
+"""
 
 
 class Stopped(BaseException):
@@ -53,10 +54,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     141 the reader of standard output has gone.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal's encoding does not
+            stream.reconfigure(errors="backslashreplace")
     try:
         with _signals():
             code = _invoke(words)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it may be closed
+                sys.stdout.flush()
             return code
     except click.ClickException as error:
         complain(" ".join(error.format_message().split()))
@@ -68,7 +73,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _silence_stdout()
         return CLOSED_PIPE
     except CnnfilterError as error:
-        complain(_worded(error))
+        complain(error.in_shell if isinstance(error, ParameterError) else str(error))
         if _is_verbose(words):
             traceback.print_exc()
         return error.exit_code
@@ -89,14 +94,6 @@ def _invoke(words: list[str]) -> int:
         return error.exit_code
     except click.exceptions.Exit as end:
         return end.exit_code
-
-
-def _worded(error: CnnfilterError) -> str:
-    """The message, with the parameter of the Python API named as the option."""
-    if not isinstance(error, ParameterError) or not error.parameter:
-        return str(error)
-    name = "INPUT" if error.parameter == "input" else "--" + error.parameter.replace("_", "-")
-    return f"{name}: {error.message}"
 
 
 def _is_verbose(words: list[str]) -> bool:

@@ -9,7 +9,7 @@ from cnnfilter.errors import ParameterError
 
 EXAMPLES = """\b
 Examples:
-  cnnfilter pipeline img.png --steps "gray | convolve sobel-v stride=2 | relu | pool max size=2"
+  cnnfilter pipeline img.png --steps "gray | convolve sobel-v | relu | pool"
   cnnfilter pipeline digit.png --file samples/digits.toml --tap conv1 -o maps/
   cnnfilter pipeline "photos/*.jpg" --file samples/edges.toml -o edges/"""
 

@@ -1,7 +1,9 @@
 """Where records go while a run lasts: a table at the end, JSON Lines or CSV at once, errors to standard error."""
 
 import contextlib
+import io
 import sys
+from collections.abc import Iterator
 from pathlib import PurePath
 from types import TracebackType
 from typing import TextIO
@@ -22,6 +24,7 @@ class Reporter:
 
     def __init__(self, form: str, stream: TextIO, *, is_batch: bool, quiet: bool, is_file: bool = False) -> None:
         self.form, self.stream, self.is_batch, self.quiet, self.is_file = form, stream, is_batch, quiet, is_file
+        self.verbose = False
         self.rows: list[Record] = []
         self.failures: list[Record] = []
         self.count = 0
@@ -32,7 +35,9 @@ class Reporter:
     def of(cls, shared: Shared, *, is_batch: bool, to_stderr: bool) -> "Reporter":
         """The reporter that the options ask for; `to_stderr` where images go to standard output."""
         if shared.report_file is None:
-            stream = sys.stderr if to_stderr else sys.stdout
+            stream: TextIO | None = sys.stderr if to_stderr else sys.stdout
+            if stream is None:  # closed
+                return cls("none", io.StringIO(), is_batch=is_batch, quiet=True)
             return cls(
                 shared.report or ("none" if shared.quiet else "table"), stream, is_batch=is_batch, quiet=shared.quiet
             )
@@ -63,6 +68,8 @@ class Reporter:
         self.count += 1
         if record.status == "failed":
             complain(f"{record.input}: {record.error}")
+            if self.verbose and record.trace:
+                sys.stderr.write(record.trace)
         elif record.warnings and self.form == "none" and not self.quiet:
             for warning in record.warnings:
                 complain(f"{record.input}: warning: {warning}")
@@ -78,18 +85,28 @@ class Reporter:
 
     def finish(self, totals: Totals) -> None:
         """Report the totals of a batch, and the table."""
+        if totals.left:
+            complain(f"stopped, since nothing more can be written: {totals.left} images are left")
         if self.form == "json" and self.is_batch:
             self._write(json_line(totals.as_dict()))
         elif self.form == "table":
             from cnnfilter.cli import show
 
             rows = self.rows if self.count <= MOST_ROWS else self.failures
-            show.records(rows, totals if self.is_batch else None, self.stream)
+            with self._telling():
+                show.records(rows, totals if self.is_batch else None, self.stream)
+                self.stream.flush()
 
     def _write(self, line: str) -> None:
-        try:
+        with self._telling():
             self.stream.write(line)
             self.stream.flush()
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """An error of writing names the stream."""
+        try:
+            yield
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -28,11 +28,12 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     jobs = paths.plan_jobs(sources, results, shared.output, shared.format)
     check(steps, settings, jobs)
     to_stream = any(target.path == STANDARD_STREAM for job in jobs for target in job.targets)
-    if to_stream and not settings.dry_run and sys.stdout.isatty():
+    if to_stream and not settings.dry_run and sys.stdout is not None and sys.stdout.isatty():
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
     if shared.report_file is not None:
         _check_report_file(shared.report_file, jobs)
     with Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter:
+        reporter.verbose = shared.verbose
         totals = runner.run(jobs, steps, settings, reporter.receive)
         reporter.finish(totals)
     return totals.exit_code

@@ -11,19 +11,35 @@ from rich.text import Text
 from cnnfilter.batch.report import Record, Totals, by, printable
 
 ARROW = "->"
+FULL_WIDTH = 72
+MOST_CLASSES = 10
+BAR = 30
+
+
+class _Console(Console):
+    """A console that leaves a closed pipe to the command's own handler."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while the BrokenPipeError is handled."""
+        raise  # noqa: PLE0704 - the one that is being handled
 
 
 def records(rows: Sequence[Record], totals: Totals | None, stream: TextIO) -> None:
     """Print the records of a run: one as a list of its properties, several as a table, then the totals."""
-    console = Console(file=stream, highlight=False, soft_wrap=False)
+    console = _Console(file=stream, highlight=False)
     if len(rows) == 1 and totals is None:
         if rows[0].status != "failed":
             console.print(_properties(rows[0]))
     elif rows:
-        console.print(_table(rows))
+        console.print(_table(rows, narrow=console.width < FULL_WIDTH))
         for record in rows:
             for note in record.warnings:
                 console.print(Text(f"{printable(record.input)}: {note}", style="yellow"))
+    for record in rows:
+        if record.layers and totals is None:
+            console.print(_layers(record, narrow=console.width < FULL_WIDTH))
+        if record.classes:
+            console.print(_classes(record, named=totals is not None))
     if totals is not None:
         console.print(Text(totals_line(totals), style="bold"))
 
@@ -43,7 +59,7 @@ def _properties(record: Record) -> Table:
     table.add_column(overflow="fold")
     output = "standard output" if record.output == "-" else printable(record.output or "")
     source = "standard input" if record.input == "-" else printable(record.input)
-    table.add_row("file", Text(f"{source} {ARROW} {output}", style="bold"))
+    table.add_row("file", Text(f"{source} {ARROW} {output}" if output else source, style="bold"))
     if record.status == "skipped":
         table.add_row("status", "skipped: the output exists")
         return table
@@ -92,31 +108,73 @@ def _windows(stride: Sequence[int], padding: Sequence[Sequence[int]], mode: str 
     return ", ".join(parts)
 
 
-def _table(rows: Sequence[Record]) -> Table:
+def _table(rows: Sequence[Record], *, narrow: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("output", overflow="fold", ratio=1, min_width=16)
-    for name in ("in", "out"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("values", justify="right", no_wrap=True)
-    table.add_column("mapping", no_wrap=True)
-    for name in ("MACs", "bytes", "s"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("output", overflow="fold", ratio=1, min_width=12)
+    columns = ("out", "values") if narrow else ("in", "out", "values", "mapping", "MACs", "bytes", "s")
+    for name in columns:
+        table.add_column(name, no_wrap=True, justify="left" if name in ("in", "out", "mapping") else "right")
     for record in rows:
         place = Text(printable(record.output or record.input))
         if record.status != "ok":
             style = "red" if record.status == "failed" else "yellow"
-            table.add_row(place, Text(record.status, style=style), *[""] * 6)
+            table.add_row(place, Text(record.status, style=style), *[""] * (len(columns) - 1))
             continue
-        table.add_row(
-            place,
-            by(record.input_shape or ()),
-            by(record.output_shape or ()),
-            f"{record.compression or 0:.2%}",
-            record.mapping,
-            _short(record.macs or 0),
-            "" if record.output_bytes is None else _short(record.output_bytes),
-            "" if record.seconds is None else f"{record.seconds:.2f}",
+        cells = {
+            "in": by(record.input_shape or ()),
+            "out": by(record.output_shape or ()),
+            "values": f"{record.compression or 0:.2%}",
+            "mapping": record.mapping or "",
+            "MACs": _short(record.macs or 0),
+            "bytes": "" if record.output_bytes is None else _short(record.output_bytes),
+            "s": "" if record.seconds is None else f"{record.seconds:.2f}",
+        }
+        table.add_row(place, *(cells[name] for name in columns))
+    return table
+
+
+def _layers(record: Record, *, narrow: bool) -> Table:
+    """The layers of a pipeline, a row each, and their totals."""
+    layers = record.layers or ()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, show_footer=True)
+    table.add_column("layer", "total", overflow="fold", ratio=1, min_width=8)
+    totals = {
+        "params": _short(sum(row["params"] for row in layers)),
+        "MACs": _short(sum(row["macs"] for row in layers)),
+        "ms": f"{1000 * sum(row['seconds'] or 0 for row in layers):.1f}",
+    }
+    columns = ("output", "params") if narrow else ("type", "output", "params", "MACs", "sees", "bytes", "ms")
+    for name in columns:
+        table.add_column(
+            name, totals.get(name, ""), no_wrap=True, justify="left" if name in ("type", "output") else "right"
         )
+    for row in layers:
+        cells = {
+            "type": row["type"],
+            "output": by(row["output_shape"]),
+            "params": _short(row["params"]),
+            "MACs": _short(row["macs"]),
+            "sees": by(row["receptive_field"]) if row["receptive_field"] else "all",
+            "bytes": _short(row["bytes"]),
+            "ms": "" if row["seconds"] is None else f"{1000 * row['seconds']:.1f}",
+        }
+        table.add_row(Text(printable(row["name"])), *(cells[name] for name in columns))
+    return table
+
+
+def _classes(record: Record, *, named: bool) -> Table:
+    """The classes with their probabilities, the likeliest first; at most ten."""
+    classes = record.classes or ()
+    title = printable(record.input) if named else None
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False, title=title, title_justify="left")
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    for rank, row in enumerate(classes[:MOST_CLASSES], 1):
+        bar = "#" * round(BAR * row["probability"])
+        style = "bold" if rank == 1 else ""
+        table.add_row(str(rank), Text(printable(row["label"]), style), f"{row['probability']:.2%}", Text(bar, "cyan"))
     return table
 
 

@@ -309,6 +309,10 @@ def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
         raise ParameterError(parameter, f"height x width or height x width x channels is needed, {array.shape} came")
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise ParameterError(parameter, f"booleans, integers or floats are needed, {array.dtype} came")
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8:
+        if int(array.max()) >= 2**63:
+            raise ParameterError(parameter, "whole numbers above 2^63 are too large")
+        array = array.astype(np.int64)
     return array
 
 

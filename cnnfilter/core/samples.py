@@ -4,6 +4,7 @@ A response is sum x gain + bias, with gain and bias as exact fractions. Where th
 to the pixel is computed in whole numbers; otherwise in float64.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -189,8 +190,8 @@ class _Rounded:
 def _common(rendering: Rendering) -> tuple[int, int, int]:
     """(factor, offset, divisor) with sum x gain + bias == (sum x factor + offset) / divisor."""
     gain, bias = rendering.gain, rendering.bias
-    divisor = gain.denominator * bias.denominator // np.gcd(gain.denominator, bias.denominator)
-    return int(gain * int(divisor)), int(bias * int(divisor)), int(divisor)
+    divisor = math.lcm(gain.denominator, bias.denominator)
+    return int(gain * divisor), int(bias * divisor), divisor
 
 
 def _reach(rendering: Rendering, bounds: tuple[int, int]) -> tuple[int, int]:
@@ -204,9 +205,16 @@ def _reach(rendering: Rendering, bounds: tuple[int, int]) -> tuple[int, int]:
     return min(low, factor, offset), max(high, factor, offset, divisor)
 
 
+def _refuse_nan(levels: Array) -> None:
+    if np.isnan(levels).any():
+        raise UnfitError("", "the responses exceed the range of floats; a smaller kernel or scale would fit")
+
+
 def _clip(levels: Array, samples: SampleType) -> tuple[Array, int]:
     """(levels within the range of the samples, number of those outside)."""
     low, high = samples.low, samples.high
+    if levels.dtype.kind == "f" and samples.dtype.kind != "f" and not np.isfinite(levels.sum()):
+        _refuse_nan(levels)
     if levels.dtype.kind == "i":  # a range beyond the type's own cannot be passed to np.clip
         limits = np.iinfo(levels.dtype)
         low, high = max(low, int(limits.min)), min(high, int(limits.max))

@@ -235,6 +235,8 @@ def _npy_header(file: BinaryIO, max_pixels: int) -> npy.Header:
         header = npy.read_header(file)
     except ValueError as error:
         raise FileError("", str(error)) from error
+    if header.dtype.kind == "u" and header.dtype.itemsize == 8:
+        raise FileError("", "an npy file of uint64; integers of 8 to 32 bits and int64 are read")
     if len(header.shape) not in (2, 3):
         raise FileError("", f"an npy file of shape {header.shape}; height x width [x channels] is read")
     _check_pixels(header.shape[1], header.shape[0], max_pixels)
@@ -296,6 +298,8 @@ def _read_picture(file: BinaryIO, size: int, max_pixels: int) -> Image:
         with _silent_libtiff(picture):
             picture.load()
         pixels, alpha = _arrays(picture, mode)
+        if picture.format == "TIFF":
+            pixels = _as_tiff_says(picture, pixels)
         orientation, exif = _exif(picture)
         pixels = np.ascontiguousarray(oriented(pixels, orientation))
         alpha = alpha if alpha is None else np.ascontiguousarray(oriented(alpha, orientation))
@@ -316,7 +320,7 @@ def _target_mode(picture: PIL.Image.Image) -> str:
         return "I;16A" if isinstance(picture.info.get("transparency"), int) else "I;16"
     if mode in ("I", "F"):
         return mode
-    gray = mode in ("1", "L", "LA", "La")
+    gray = mode in ("1", "L", "LA", "La") or any(raw.startswith("LA") for raw in _raw_modes(picture))
     return ("L" if gray else "RGB") + ("A" if transparent else "")
 
 
@@ -329,22 +333,48 @@ def _arrays(picture: PIL.Image.Image, mode: str) -> tuple[NDArray[Any], NDArray[
         return np.asarray(picture).astype(np.uint16), None
     if picture.mode == "1" and mode == "LA":
         picture = picture.convert("L")  # keeps the transparent level in its info
+    if picture.mode == "RGBA" and mode == "LA":
+        return np.asarray(picture)[:, :, 0], np.asarray(picture)[:, :, 3]  # 16-bit gray with alpha arrives as RGBA
     array = np.asarray(picture if picture.mode == mode else picture.convert(mode))
     if mode == "LA":
         return array[:, :, 0], array[:, :, 1]
     return (array[:, :, :3], array[:, :, 3]) if mode == "RGBA" else (array, None)
 
 
+def _as_tiff_says(picture: PIL.Image.Image, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Gray samples as the tags of a TIFF mean them, where Pillow's modes have no room for that.
+
+    Tag 262 is 0 where zero is white (Pillow turns only 8 bits round), tag 339 is 1 for unsigned and 2 for signed.
+    """
+    tags = picture.tag_v2  # type: ignore[attr-defined]
+    kind = tags.get(339, (1,))
+    kind = kind[0] if isinstance(kind, tuple) else kind
+    if pixels.ndim == 2 and pixels.dtype == np.uint16 and tags.get(262) == 0:
+        return np.asarray(np.uint16(65535) - pixels)
+    if pixels.ndim == 2 and pixels.dtype == np.uint8 and kind == 2 and tags.get(258) == (8,):
+        return pixels.view(np.int8)
+    if pixels.dtype == np.int32 and kind == 1:
+        return pixels.view(np.uint32)
+    return pixels
+
+
 def _loses_bits(picture: PIL.Image.Image) -> bool:
     """Whether the samples in the file have 16 bits and those in memory 8: Pillow's raw modes tell."""
     if picture.mode.startswith("I") or picture.mode == "F":
         return False
+    if picture.format == "PPM":
+        parts = [part for tile in getattr(picture, "tile", []) if isinstance(tile[3], tuple) for part in tile[3]]
+        return any(isinstance(part, int) and part > 255 for part in parts)
+    return any(";16" in raw for raw in _raw_modes(picture))
+
+
+def _raw_modes(picture: PIL.Image.Image) -> list[str]:
+    """Pillow's words for how samples lie in the file, until it is decoded."""
+    found = []
     for tile in getattr(picture, "tile", []):
         parts = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
-        raw = " ".join(str(part) for part in parts if isinstance(part, str))
-        if ";16" in raw or (picture.format == "PPM" and any(isinstance(p, int) and p > 255 for p in parts)):
-            return True
-    return False
+        found += [part for part in parts if isinstance(part, str)]
+    return found
 
 
 def _exif(picture: PIL.Image.Image) -> tuple[int, bytes | None]:
@@ -429,7 +459,7 @@ def write(path: str, image: Image, file_format: Format, options: WriteOptions) -
     except OSError as error:
         if error.errno is None:  # an encoder's own words
             raise FileError(path, f"cannot be written as {file_format.name}: {error}") from error
-        raise OutputError(path, f"cannot be written: {_reason(error)}") from error
+        raise OutputError(path, f"cannot be written: {_reason(error)}", error.errno) from error
     except (ValueError, OverflowError, SystemError) as error:  # what encoders raise, as for a WebP of 16384 pixels
         raise FileError(path, f"cannot be written as {file_format.name}: {error}") from error
 
