@@ -75,8 +75,19 @@ class _Output:
 def process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] | None = None) -> Iterator[Record]:
     """Do one job, a record an output; an image that cannot be read gives one record for all its outputs.
 
-    `stream` takes what goes to standard output. An exception of ours becomes a failed record.
+    `stream` takes what goes to standard output. An error becomes a failed record.
     """
+    try:
+        yield from _process(job, steps, settings, stream)
+    except OSError:  # of standard output, which the command tells of
+        raise
+    except Exception as error:  # a fault of ours costs one image, not the batch
+        told = f"internal error, please report it with --verbose: {type(error).__name__}: {error}"
+        record = Record(job.source.path, operation=steps[0].operation, status="failed", error=told)
+        yield replace(record, exit_code=1, trace=traceback.format_exc())
+
+
+def _process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] | None) -> Iterator[Record]:
     source, operation = job.source.path, steps[0].operation
     if job.source.skipped is not None:
         yield Record(source, status="skipped", operation=operation, warnings=(job.source.skipped,))

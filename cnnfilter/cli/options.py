@@ -27,6 +27,7 @@ class Shared:
     gray: str | None
     alpha: str
     recursive: bool
+    jobs: int | None
     no_clobber: bool
     dry_run: bool
     max_pixels: int
@@ -90,6 +91,13 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         help=f"Transparency: {_explained(ALPHAS)}.",
     ),
     click.option("-r", "--recursive", is_flag=True, help="Descend into folders; the output folder mirrors the tree."),
+    click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Images in flight at once, a process each.  [default: the processors available]",
+    ),
     click.option("-n", "--no-clobber", is_flag=True, help="Leave an output that exists alone and say skipped."),
     click.option("--dry-run", is_flag=True, help="Say what would be done, with output shapes, from headers alone."),
     click.option(
@@ -127,7 +135,7 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         metavar="FILE",
         help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="No table; errors stay."),
+    click.option("-q", "--quiet", is_flag=True, help="No table and no progress; errors stay."),
     click.option("-v", "--verbose", is_flag=True, help="Add the traceback to an error."),
 )
 

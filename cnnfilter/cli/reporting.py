@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import PurePath
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from cnnfilter.batch.report import Record, Totals, csv_header, csv_line, json_line, printable
 from cnnfilter.cli.options import Shared
 from cnnfilter.errors import FileError, ParameterError
+
+if TYPE_CHECKING:
+    from cnnfilter.cli.progress import Progress
 
 MOST_ROWS = 50
 _BY_SUFFIX = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".csv": "csv", ".txt": "table"}
@@ -25,6 +28,7 @@ class Reporter:
     def __init__(self, form: str, stream: TextIO, *, is_batch: bool, quiet: bool, is_file: bool = False) -> None:
         self.form, self.stream, self.is_batch, self.quiet, self.is_file = form, stream, is_batch, quiet, is_file
         self.verbose = False
+        self.progress: Progress | None = None
         self.rows: list[Record] = []
         self.failures: list[Record] = []
         self.count = 0
@@ -59,6 +63,8 @@ class Reporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.progress is not None:
+            self.progress.stop()
         if self.is_file:
             with contextlib.suppress(OSError) if error else contextlib.nullcontext():
                 self.stream.close()
@@ -66,13 +72,9 @@ class Reporter:
     def receive(self, record: Record) -> None:
         """Report one record, or keep it for the table; say an error on standard error at once."""
         self.count += 1
-        if record.status == "failed":
-            complain(f"{record.input}: {record.error}")
-            if self.verbose and record.trace:
-                sys.stderr.write(record.trace)
-        elif record.warnings and self.form == "none" and not self.quiet:
-            for warning in record.warnings:
-                complain(f"{record.input}: warning: {warning}")
+        if self.progress is not None:
+            self.progress.count(record)
+        self._say(record)
         if self.form == "json":
             self._write(json_line(record.as_dict()))
         elif self.form == "csv":
@@ -83,8 +85,20 @@ class Reporter:
             if record.status == "failed" and len(self.failures) < MOST_ROWS:
                 self.failures.append(record)
 
+    def _say(self, record: Record) -> None:
+        """What standard error tells of a record: its error, or warnings that no report shows."""
+        if record.status == "failed":
+            complain(f"{record.input}: {record.error}")
+            if self.verbose and record.trace:
+                sys.stderr.write(record.trace)
+        elif self.form == "none" and not self.quiet:
+            for warning in record.warnings:
+                complain(f"{record.input}: warning: {warning}")
+
     def finish(self, totals: Totals) -> None:
         """Report the totals of a batch, and the table."""
+        if self.progress is not None:
+            self.progress.stop()
         if totals.left:
             complain(f"stopped, since nothing more can be written: {totals.left} images are left")
         if self.form == "json" and self.is_batch:

@@ -213,8 +213,7 @@ def _as_file_error(path: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, PIL.UnidentifiedImageError):
-        names = ", ".join(f.name for f in formats.FORMATS)
-        return f"is in none of the formats that are read ({names})"
+        return "is no picture in any of the formats that are read"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:1].lower() + error.strerror[1:]
     text = " ".join(str(error).split())
@@ -497,7 +496,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
         return
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=target.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir=target.parent)
         with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()

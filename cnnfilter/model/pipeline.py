@@ -144,6 +144,10 @@ class Pipeline:
             raise ParameterError("init", f"{self.init!r} is not normal")
         _ = self.nodes
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: what was derived from them, or read from files, each process derives for itself."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     # ------------------------------------------------------------------------------------------------------- graph
 
     @cached_property

@@ -1,0 +1,133 @@
+"""Worker processes behind the interface of `concurrent.futures`.
+
+Each worker is a process with a thread of ours beside it that hands it one job at a time. A worker that dies costs the
+job that it had, and is replaced. Workers are forked from a server that has no threads, or spawned where there is no
+forking; they do their arithmetic on one thread each. One whose parent has died ends after its job.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any
+
+# A worker is asked to end, and made to after that many seconds.
+GRACE = 1.0
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+Make = Callable[..., Callable[[Any], Any]]
+
+
+class WorkerDied(Exception):  # noqa: N818 - an event of the operating system's
+    """The worker that had the job is gone."""
+
+
+def available_processors() -> int:
+    """Processors that this process may use."""
+    with contextlib.suppress(AttributeError, OSError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Workers(Executor):
+    """`count` worker processes; each makes its function with `make(*arguments)` once, then calls it for every job."""
+
+    def __init__(self, count: int, make: Make, *arguments: Any) -> None:
+        for variable in BLAS_THREADS:  # inherited by the workers; this process has its own by now
+            os.environ.setdefault(variable, "1")
+        methods = multiprocessing.get_all_start_methods()
+        self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        if hasattr(self._context, "set_forkserver_preload"):
+            self._context.set_forkserver_preload(["cnnfilter.batch.process"])
+        self._make, self._arguments = make, arguments
+        self._waiting: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
+        self._processes: dict[int, Any] = {}
+        self._stopping = False
+        self._threads = [threading.Thread(target=self._run_slot, args=(i,), daemon=True) for i in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Hand over a job; `fn` is the job itself, since the workers have their function."""
+        future: Future[Any] = Future()
+        self._waiting.put((future, fn))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers after what they have; with `cancel_futures` at once."""
+        if cancel_futures:
+            self._stopping = True
+            self._kill()
+        for _ in self._threads:
+            self._waiting.put(None)
+        if wait:
+            for thread in self._threads:
+                thread.join(GRACE if cancel_futures else None)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process numbers of the workers."""
+        return [process.pid for process in list(self._processes.values()) if process.pid is not None]
+
+    def _kill(self) -> None:
+        """Ask every worker to end, so that it can tidy up, then make it."""
+        processes = list(self._processes.values())
+        for process in processes:
+            with contextlib.suppress(OSError, ValueError):
+                process.terminate()
+        for process in processes:
+            with contextlib.suppress(OSError, ValueError, AssertionError):
+                process.join(GRACE / 2)
+                if process.is_alive():
+                    process.kill()
+                    process.join(GRACE / 2)
+
+    def _start(self, slot: int) -> Connection:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(  # type: ignore[attr-defined]
+            target=_serve, args=(theirs, self._make, self._arguments), daemon=True
+        )
+        process.start()
+        theirs.close()
+        self._processes[slot] = process
+        return ours
+
+    def _run_slot(self, slot: int) -> None:
+        connection: Connection | None = None
+        while (item := self._waiting.get()) is not None and not self._stopping:
+            future, job = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                connection = connection or self._start(slot)
+                connection.send(job)
+                future.set_result(connection.recv())
+            except (EOFError, OSError) as error:
+                if connection is not None:
+                    connection.close()
+                connection = None
+                future.set_exception(WorkerDied(*error.args))
+        if connection is not None:
+            connection.close()
+
+
+def _serve(connection: Connection, make: Make, arguments: tuple[Any, ...]) -> None:
+    """The life of a worker: jobs come and results go through the connection, until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal reaches all; the parent decides
+    signal.signal(signal.SIGTERM, _leave)
+    work = make(*arguments)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            connection.send(work(connection.recv()))
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End with all cleanups on the way, which remove temporary files."""
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
