@@ -102,8 +102,10 @@ class Convolution:
         mapping: Mapping = "raw",
         samples: SampleType | None = None,
         level_scale: Fraction = Fraction(1),
+        *,
+        count: bool = True,
     ) -> tuple[NDArray[Any], int]:
-        """(response or samples, number of values clipped).
+        """(response or samples, number of values clipped, if they are to be counted).
 
         `samples` are by default of the image's own type. Responses are multiplied by `level_scale`, the ratio between
         the levels of the samples and those of the image, before they are mapped.
@@ -124,6 +126,9 @@ class Convolution:
         tasks = [
             Correlation(m, self.windows, self.pad_mode, self.channels == "sum" and not kernel.is_bank) for m in matrices
         ]
+        if not kernel.is_gradient and (fused := engine.fused(tasks[0], rendering, image, count=count)):
+            result, clipped = engine.rendered(fused, image)
+            return result.reshape(shape), clipped
         plans = [engine.plan(task, image) for task in tasks]
         bands = functools.partial(_bands, tasks, image, plans)
         bounds = None if kernel.is_gradient else plans[0].bounds
@@ -236,7 +241,7 @@ def convolve(
         bias=bias,
         flip=flip,
     )
-    return parsed.respond(as_image(image), cast("Mapping", choice(mapping, MAPPINGS, "mapping")))[0]
+    return parsed.respond(as_image(image), cast("Mapping", choice(mapping, MAPPINGS, "mapping")), count=False)[0]
 
 
 def conv2d(

@@ -69,6 +69,28 @@ class Rendering:
     samples: SampleType | None = None
     per_map: bool = False
 
+    def common(self) -> tuple[int, int, int]:
+        """(factor, offset, divisor) with sum x gain + bias == (sum x factor + offset) / divisor."""
+        divisor = math.lcm(self.gain.denominator, self.bias.denominator)
+        return int(self.gain * divisor), int(self.bias * divisor), divisor
+
+    def exact_type(self, bounds: tuple[int, int]) -> np.dtype[Any] | None:
+        """The type for everything between whole-number sums within `bounds` and samples; None beyond 64 bits."""
+        low, high = reach = self._reach(bounds)
+        if self.mapping == "normalize" and self.samples:  # differences times the range of the samples
+            low, high = (2 * limit * (self.samples.high - self.samples.low) for limit in reach)
+        return whole_type(reach) if fit((low, high), np.int64) else None
+
+    def _reach(self, bounds: tuple[int, int]) -> tuple[int, int]:
+        """The least and the greatest whole number met between sums within `bounds` and their samples."""
+        factor, offset, divisor = self.common()
+        products = [factor * bound for bound in bounds]
+        low, high = min(products) + min(offset, 0), max(products) + max(offset, 0)
+        if self.samples is not None:  # their negatives, mid-gray, and half a divisor for rounding
+            high = max(abs(low), abs(high)) + divisor * (1 + self.samples.middle)
+            low = -high
+        return min(low, factor, offset), max(high, factor, offset, divisor)
+
     def render(
         self, bands: Callable[[], Iterable[tuple[slice, Array]]], shape: tuple[int, int, int], bounds: Any
     ) -> tuple[Array, int]:
@@ -76,7 +98,8 @@ class Rendering:
 
         `normalize` asks for the bands twice: for the extremes, then for the samples.
         """
-        numbers: _Exact | _Rounded = _Exact(self, bounds) if bounds and _Exact.fits(self, bounds) else _Rounded(self)
+        exact = self.exact_type(bounds) if bounds else None
+        numbers: _Exact | _Rounded = _Exact(self, exact) if exact else _Rounded(self)
         if self.samples is None:
             out = np.empty(shape, numbers.raw_type)
             for rows, sums in bands():
@@ -104,18 +127,10 @@ class Rendering:
 class _Exact:
     """Whole-number sums: response = (sum x factor + offset) / divisor."""
 
-    def __init__(self, rendering: Rendering, bounds: tuple[int, int]) -> None:
-        self.rendering = rendering
-        self.factor, self.offset, self.divisor = _common(rendering)
-        self.type = whole_type(_reach(rendering, bounds))
+    def __init__(self, rendering: Rendering, dtype: np.dtype[Any]) -> None:
+        self.rendering, self.type = rendering, dtype
+        self.factor, self.offset, self.divisor = rendering.common()
         self.raw_type = self.type if self.divisor == 1 else np.dtype(np.float32)
-
-    @staticmethod
-    def fits(rendering: Rendering, bounds: tuple[int, int]) -> bool:
-        low, high = _reach(rendering, bounds)
-        if rendering.mapping == "normalize" and rendering.samples:  # differences times the range of the samples
-            low, high = (2 * limit * (rendering.samples.high - rendering.samples.low) for limit in (low, high))
-        return fit((low, high), np.int64)
 
     def scaled(self, sums: Array) -> Array:
         """Response x divisor."""
@@ -185,24 +200,6 @@ class _Rounded:
             levels = (self.scaled(sums) - low) * ((samples.high - samples.low) / np.where(span == 0, 1.0, span))
         levels = np.asarray(np.where(span == 0, levels * 0, levels + samples.low))
         return levels if samples.dtype.kind == "f" else np.floor(levels + 0.5)
-
-
-def _common(rendering: Rendering) -> tuple[int, int, int]:
-    """(factor, offset, divisor) with sum x gain + bias == (sum x factor + offset) / divisor."""
-    gain, bias = rendering.gain, rendering.bias
-    divisor = math.lcm(gain.denominator, bias.denominator)
-    return int(gain * divisor), int(bias * divisor), divisor
-
-
-def _reach(rendering: Rendering, bounds: tuple[int, int]) -> tuple[int, int]:
-    """The least and the greatest whole number met between sums within `bounds` and their samples."""
-    factor, offset, divisor = _common(rendering)
-    scaled = sorted(factor * bound + offset for bound in bounds)
-    low, high = min(*scaled, *(factor * bound for bound in bounds)), max(*scaled, *(factor * bound for bound in bounds))
-    if rendering.samples is not None:  # their negatives, mid-gray, and half a divisor for rounding
-        high = max(abs(low), abs(high)) + divisor * (1 + rendering.samples.middle)
-        low = -high
-    return min(low, factor, offset), max(high, factor, offset, divisor)
 
 
 def _refuse_nan(levels: Array) -> None:

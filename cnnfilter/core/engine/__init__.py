@@ -2,21 +2,33 @@
 
 Every strategy is a function `sums(task, image, accumulator, band_rows)` that gives the sums of one band of rows after
 the other; memory beyond input and output is that of a band or two. The choice depends on shapes, kernel and types only.
+
+Whole numbers have a faster way, `fused`: from samples to samples in narrow arithmetic, without sums of the image's size
+in between. kernel -> program (what to add to what) -> plan (where, for this size of image) -> bands (do it).
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine import products, shifts
+from cnnfilter.core.engine import bands, products, shifts, threads
+from cnnfilter.core.engine.finish import finish
+from cnnfilter.core.engine.plan import Plan as BandPlan, band_rows
+from cnnfilter.core.engine.program import program
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.numbers import fit, whole_type
-from cnnfilter.core.samples import BAND
+from cnnfilter.core.samples import BAND, Rendering
 
 FLOAT = np.dtype(np.float64)
+# Fewer values than these are not worth a second thread, which costs 0.1 ms to wake.
+ALONE = 1 << 20
+# Pairs of terms that the search for a program may look at: as many as take a few times as long as the image does, and
+# within bounds that the next image with the same kernel will thank for.
+LEAST_EFFORT, MOST_EFFORT = 3_000, 300_000
 
 Strategy = Callable[[Correlation, NDArray[Any], np.dtype[Any], int], Iterator[tuple[slice, NDArray[Any]]]]
 STRATEGIES: dict[str, Strategy] = {"shifts": shifts.sums, "products": products.sums}
@@ -75,3 +87,41 @@ def sums(task: Correlation, image: NDArray[Any], planned: Plan | None = None) ->
     exact = whole_type(planned.bounds) if planned.bounds else FLOAT
     for rows, values in STRATEGIES[planned.strategy](task, image, planned.accumulator, planned.band_rows):
         yield rows, values.astype(exact, copy=False)
+
+
+def fused(task: Correlation, rendering: Rendering, image: NDArray[Any], *, count: bool = True) -> BandPlan | None:
+    """The plan that makes samples out of an image in bands; None where sums have to be rendered one by one.
+
+    That is so for floats, banks, `normalize`, kernels of zeros and whatever 32 bits cannot hold. Without `count` the
+    values that are clipped are not counted.
+
+    >>> from cnnfilter.core.geometry import Windows
+    >>> task = Correlation(np.array([[-1, 0, 1]]), Windows.of((1, 3)), "reflect")
+    >>> from cnnfilter.core.samples import UINT8
+    >>> fused(task, Rendering("abs", samples=UINT8), np.zeros((4, 4, 1), np.uint8)).why
+    '1 step instead of 2 taps, in int16'
+    """
+    bounds = None if task.is_bank else task.bounds(image)
+    if not bounds or image.dtype.itemsize == 8 or not task.weights.any():
+        return None
+    weights = task.weights.tolist()
+    common = gcd(*(k for row in weights for k in row))
+    end = finish(rendering, bounds, common)
+    if end is None:
+        return None
+    output, taps = task.output_shape(image.shape), int(np.count_nonzero(task.weights))
+    windows, values = task.windows, output[0] * output[1] * output[2]
+    effort = min(max(LEAST_EFFORT, values // 8), MOST_EFFORT)
+    effort = 1 << effort.bit_length()  # so that images of about the same size share their programs
+    steps = program(tuple(tuple(k // common for k in row) for row in weights), windows.stride, windows.dilation, effort)
+    rows = band_rows(steps, end, windows, image.shape, output, _threads(image, output))
+    return BandPlan(steps, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
+
+
+def rendered(fused: BandPlan, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """(samples, number of values clipped) as `fused` plans it."""
+    return bands.run(fused, image, _threads(image, fused.output))
+
+
+def _threads(image: NDArray[Any], output: tuple[int, ...]) -> int:
+    return threads.threads() if max(image.size, output[0] * output[1] * output[2]) >= ALONE else 1

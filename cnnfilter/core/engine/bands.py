@@ -1,0 +1,180 @@
+"""Carrying out a plan: bands of rows are loaded, padded, computed and stored, by one thread or several.
+
+Scratch of a thread is that of one band: some 2 to 8 MB (a signal takes a megabyte, wide images excepted). Up to one such
+array a thread is kept for the next call, of at most KEPT bytes; larger ones are freed at once.
+"""
+
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.core.engine import threads
+from cnnfilter.core.engine.padding import indices
+from cnnfilter.core.engine.plan import LINE, Call, Load, Picking, Plan, Span
+
+Array = NDArray[Any]
+
+KEPT = 16 << 20
+_spare: list[Array] = []
+_lock = threading.Lock()
+
+
+def run(plan: Plan, image: Array, count: int = 1) -> tuple[Array, int]:
+    """(samples, number of values clipped) for an image of (height, width, channels), with `count` threads.
+
+    The number is 0 for plans that do not count.
+    """
+    rows = plan.output[0]
+    out = np.empty(plan.output, plan.finish.output)
+    last = rows - plan.rows  # the last band overlaps the one before: one layout serves all
+    starts = [(min(first, last), first) for first in range(0, rows, plan.rows)]
+    plan.layout  # noqa: B018 - made once, before threads share it
+
+    def work(items: Iterator[tuple[int, int]]) -> int:
+        scratch = _borrow(plan.layout.size * plan.finish.dtype.itemsize)
+        try:
+            band = Band(plan, image, out, scratch)
+            return sum(band.compute(start, new) for start, new in items)
+        finally:
+            _give_back(scratch)
+
+    return out, threads.share(starts, work, min(count, len(starts)))
+
+
+class Band:
+    """A plan bound to arrays: views are made once, then every band is the same calls."""
+
+    def __init__(self, plan: Plan, image: Array, out: Array, scratch: Array) -> None:
+        layout = plan.layout
+        self.plan, self.image = plan, image
+        self.out = out.reshape(out.shape[0], -1)
+        self.flat = scratch[: layout.size * plan.finish.dtype.itemsize].view(plan.finish.dtype)
+        self.loads = [(load, self._rows(load.out, load.rows, plan.pitch)) for load in layout.loads]
+        self.pads = [pad for _, rows in self.loads for pad in self._column_pads(rows)]
+        self.calls: list[tuple[Any, tuple[Any, ...]]] = []
+        for call in layout.calls:
+            self.calls += self._picks(call) if isinstance(call, Picking) else [self._bound(call)]
+        width = self.out.shape[1]
+        self.result = self._of(layout.result).reshape(plan.rows, layout.result_pitch)[:, :width]
+        self.flags: Array | None = None
+        if layout.flags:
+            self.flags = self._flags(layout.flags).reshape(plan.rows, layout.result_pitch)[:, :width]
+
+    def compute(self, start: int, new: int) -> int:
+        """Make the output's rows from `start` on; the number of values clipped in rows from `new` on."""
+        plan = self.plan
+        first = start * plan.windows.stride[0] - plan.windows.padding[0][0]
+        for load, rows in self.loads:
+            self._load(load, rows, first + load.phase)
+        for target, source in self.pads:
+            target[...] = source() if callable(source) else source
+        for function, operands in self.calls:
+            function(*operands)
+        self._store(self.out[start : start + plan.rows])
+        return 0 if self.flags is None else int(np.count_nonzero(self.flags[new - start :]))
+
+    def _of(self, span: Span) -> Array:
+        return self.flat[span.start : span.start + span.length]
+
+    def _flags(self, span: Span) -> Array:
+        return self._of(span).view(np.bool_)[: span.length]
+
+    def _rows(self, span: Span, rows: int, pitch: int) -> Array:
+        """`rows` rows from the start of a span, (rows, columns, channels)."""
+        values = self.flat[span.start : span.start + rows * pitch]
+        return values.reshape(rows, -1, self.plan.channels)
+
+    def _bound(self, call: Call) -> tuple[Any, tuple[Any, ...]]:
+        operands = [self._of(x) if isinstance(x, Span) else x for x in call.operands]
+        is_test = call.function is np.not_equal
+        return call.function, (*operands, self._flags(call.out) if is_test else self._of(call.out))
+
+    def _picks(self, call: Picking) -> list[tuple[Any, tuple[Any, ...]]]:
+        """Copies of every stride-th column, a channel each; of one channel by a cast that keeps the lower half."""
+        plan, step = self.plan, self.plan.windows.stride[1]
+        source = self._rows(call.source, call.rows, plan.pitch)[:, call.phase :: step]
+        target = self._rows(call.out, call.rows, plan.narrow)
+        width = min(source.shape[1], target.shape[1])
+        source, target = source[:, :width], target[:, :width]
+        wide = source.itemsize * step
+        if plan.channels == 1 and call.phase == 0 and wide in (4, 8) and sys.byteorder == "little":
+            if call.source.start * source.itemsize % wide == 0:
+                pairs = self._rows(call.source, call.rows, plan.pitch)[:, :, 0].view(f"u{wide}")[:, :width]
+                return [(np.copyto, (target[:, :, 0].view(f"u{source.itemsize}"), pairs, "unsafe"))]
+        return [(np.copyto, (target[:, :, c], source[:, :, c])) for c in range(plan.channels)]
+
+    def _column_pads(self, rows: Array) -> Iterator[tuple[Array, Any]]:
+        """(columns beyond the border, what to put there) for the rows of a load."""
+        left, right = self.plan.windows.padding[1]
+        width = self.image.shape[1]
+        inner = rows[:, left : left + width]
+        for start, wide in ((0, left), (left + width, right)):
+            if not wide:
+                continue
+            target = rows[:, start : start + wide]
+            columns = indices(self.plan.pad_mode, width, start - left, wide)
+            if columns[0] < 0:
+                yield target, 0
+            elif wide == 1 or (columns == columns[0]).all():
+                yield target, inner[:, columns[0] : columns[0] + 1]
+            elif (step := columns[1] - columns[0]) and (np.diff(columns) == step).all():
+                end = columns[-1] + step
+                yield target, inner[:, columns[0] : end if end >= 0 else None : step]
+            else:
+                yield target, lambda inner=inner, columns=columns: inner[:, columns]
+
+    def _load(self, load: Load, rows: Array, first: int) -> None:
+        """Fill rows with the image's rows first, first + stride, ..., those beyond the border included."""
+        height, step = self.image.shape[0], self.plan.windows.stride[0]
+        left = self.plan.windows.padding[1][0]
+        inner = rows[:, left : left + self.image.shape[1]]
+        begin = min(load.rows, max(0, -(first // step)))
+        end = max(begin, min(load.rows, (height - 1 - first) // step + 1))
+        if begin < end:
+            top = first + begin * step
+            self._fill(inner[begin:end], self.image[top : top + (end - begin - 1) * step + 1 : step])
+        for i in [*range(begin), *range(end, load.rows)]:
+            row = int(indices(self.plan.pad_mode, height, first + i * step, 1)[0])
+            if row < 0:
+                inner[i] = 0
+            else:
+                self._fill(inner[i : i + 1], self.image[row : row + 1])
+
+    def _fill(self, target: Array, rows: Array) -> None:
+        if not self.plan.sum_channels:
+            np.copyto(target, rows, casting="unsafe")
+            return
+        total = target[:, :, 0]
+        np.copyto(total, rows[:, :, 0], casting="unsafe")
+        for channel in range(1, rows.shape[2]):
+            np.add(total, rows[:, :, channel], out=total, dtype=total.dtype, casting="unsafe")
+
+    def _store(self, rows: Array) -> None:
+        divisor = self.plan.finish.divisor
+        if rows.dtype.kind == "f" and divisor > 1:
+            np.divide(self.result, np.float32(divisor), out=rows, dtype=np.float32, casting="unsafe")
+        else:
+            np.copyto(rows, self.result, casting="unsafe")
+
+
+def _borrow(size: int) -> Array:
+    """At least `size` bytes, aligned to a line of the cache."""
+    with _lock:
+        for i, spare in enumerate(_spare):
+            if spare.size >= size:
+                return _spare.pop(i)
+    raw = np.empty(size + LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + size]
+
+
+def _give_back(scratch: Array) -> None:
+    with _lock:
+        if scratch.size <= KEPT:
+            _spare.append(scratch)
+            _spare.sort(key=len)
+            del _spare[: max(0, len(_spare) - threads.threads())]  # the largest stay
