@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cnnfilter.core.activations import batchnorm, dense, elu, leaky_relu, relu, relu6, sigmoid, silu, softmax, tanh
     from cnnfilter.core.convolution import conv2d, convolve
+    from cnnfilter.core.engine.threads import set_threads
     from cnnfilter.core.kernels import Kernel, kernel, kernel_names
     from cnnfilter.core.pooling import pool
     from cnnfilter.errors import CnnfilterError, FileError, ParameterError
@@ -37,6 +38,7 @@ _MODULES = {
         "tanh",
     ],
     "cnnfilter.core.convolution": ["conv2d", "convolve"],
+    "cnnfilter.core.engine.threads": ["set_threads"],
     "cnnfilter.core.kernels": ["Kernel", "kernel", "kernel_names"],
     "cnnfilter.core.pooling": ["pool"],
     "cnnfilter.errors": ["CnnfilterError", "FileError", "ParameterError"],
@@ -66,6 +68,7 @@ __all__ = [
     "read_image",
     "relu",
     "relu6",
+    "set_threads",
     "sigmoid",
     "silu",
     "softmax",

@@ -19,7 +19,8 @@ from typing import Any
 
 # A worker is asked to end, and made to after that many seconds.
 GRACE = 1.0
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+# The libraries' numbers of threads, and ours; what the user has set stays.
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CNNFILTER_THREADS")
 
 Make = Callable[..., Callable[[Any], Any]]
 
@@ -39,7 +40,7 @@ class Workers(Executor):
     """`count` worker processes; each makes its function with `make(*arguments)` once, then calls it for every job."""
 
     def __init__(self, count: int, make: Make, *arguments: Any) -> None:
-        for variable in BLAS_THREADS:  # inherited by the workers; this process has its own by now
+        for variable in THREADS:  # inherited by the workers
             os.environ.setdefault(variable, "1")
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")

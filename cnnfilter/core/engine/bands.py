@@ -1,7 +1,7 @@
 """Carrying out a plan: bands of rows are loaded, padded, computed and stored, by one thread or several.
 
-Scratch of a thread is that of one band: some 2 to 8 MB (a signal takes a megabyte, wide images excepted). Up to one such
-array a thread is kept for the next call, of at most KEPT bytes; larger ones are freed at once.
+Scratch of a thread is that of one band, some 2 to 8 MB: a signal takes a megabyte, more where rows are very wide. One
+such array a thread is kept for the next call, of at most KEPT bytes; larger ones are freed at once.
 """
 
 import sys
@@ -101,10 +101,10 @@ class Band:
         width = min(source.shape[1], target.shape[1])
         source, target = source[:, :width], target[:, :width]
         wide = source.itemsize * step
-        if plan.channels == 1 and call.phase == 0 and wide in (4, 8) and sys.byteorder == "little":
-            if call.source.start * source.itemsize % wide == 0:
-                pairs = self._rows(call.source, call.rows, plan.pitch)[:, :, 0].view(f"u{wide}")[:, :width]
-                return [(np.copyto, (target[:, :, 0].view(f"u{source.itemsize}"), pairs, "unsafe"))]
+        aligned = call.source.start * source.itemsize % wide == 0 and call.phase == 0 and wide in (4, 8)
+        if plan.channels == 1 and aligned and sys.byteorder == "little":
+            groups = self._rows(call.source, call.rows, plan.pitch)[:, :, 0].view(f"u{wide}")[:, :width]
+            return [(np.copyto, (target[:, :, 0].view(f"u{source.itemsize}"), groups, "unsafe"))]
         return [(np.copyto, (target[:, :, c], source[:, :, c])) for c in range(plan.channels)]
 
     def _column_pads(self, rows: Array) -> Iterator[tuple[Array, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnfilter.core.samples import Rendering, SampleType
 
-INT16, UINT16, INT32, FLOAT32 = map(np.dtype, (np.int16, np.uint16, np.int32, np.float32))
+INT16, UINT16, INT32, FLOAT32 = np.dtype("i2"), np.dtype("u2"), np.dtype("i4"), np.dtype("f4")
 EXACT_IN_FLOAT32 = 1 << 24
 
 Interval = tuple[int, int]
@@ -85,7 +85,8 @@ def _clipped(reach: Interval, factor: int, offset: int, divisor: int, samples: S
     bottom, top = samples.low * divisor, samples.high * divisor + divisor - 1
     limits = (bottom, top) if low < bottom or high > top else None
     dtype, lift = _type_for((low, high)), 0
-    if dtype != INT16 and dtype != UINT16 and bottom == 0 and high - low < 2**16:
+    fits_lifted = bottom == 0 and high - low < 2**16 and min(high, top) < 2**16  # before and after clipping
+    if dtype not in (INT16, UINT16) and fits_lifted:
         dtype, lift = UINT16, _lift(low, high, samples.dtype)
     if dtype is None:
         return None
@@ -95,10 +96,14 @@ def _clipped(reach: Interval, factor: int, offset: int, divisor: int, samples: S
 
 
 def _type_for(reach: Interval) -> np.dtype[Any] | None:
-    return next((t for t in (INT16, UINT16, INT32) if np.iinfo(t).min <= reach[0] and reach[1] <= np.iinfo(t).max), None)
+    for dtype in (INT16, UINT16, INT32):
+        limits = np.iinfo(dtype)
+        if limits.min <= reach[0] and reach[1] <= limits.max:
+            return dtype
+    return None
 
 
 def _lift(low: int, high: int, output: np.dtype[Any]) -> int:
-    """What makes `low` to `high` fit 16 bits without sign; where possible a multiple of 256, which bytes drop anyway."""
+    """What makes `low` to `high` fit 16 bits without sign; if possible a multiple of 256, which bytes drop anyway."""
     rounded = -(low // 256) * 256
     return rounded if output.itemsize == 1 and high + rounded < 2**16 else -low

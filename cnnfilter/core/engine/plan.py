@@ -111,13 +111,9 @@ class Layout:
         self.result_pitch = self._pitch[program.result.signal]
         self._last = _last_uses(program)
         needs = self._needs(program)
-        self._spans = [self._allocate(needs[signal]) for signal in range(len(program.phases))]
+        self.loads = [self._load(phase, need) for phase, need in zip(program.phases, needs, strict=False)]
+        self._spans = [load.out for load in self.loads]
         self._blocks = list(self._spans)  # what a signal's span was allocated as
-        extent, step_y = plan.windows.extent[0], plan.windows.stride[0]
-        self.loads = [
-            Load(phase, plan.rows + (extent - 1 - phase) // step_y, self._spans[signal])
-            for signal, phase in enumerate(program.phases)
-        ]
         self.calls: list[Call | Picking] = []
         for signal, step in enumerate(program.steps, len(program.phases)):
             self._lay(signal, step, needs[signal])
@@ -144,6 +140,13 @@ class Layout:
                 for ref in _operands(step):
                     need(ref, needs[signal])
         return needs
+
+    def _load(self, phase: int, need: int) -> Load:
+        """The rows that are needed of those that are there; beyond the last one lies what no result comes from."""
+        windows, pitch = self.plan.windows, self.plan.pitch
+        there = self.plan.rows + (windows.extent[0] - 1 - phase) // windows.stride[0]
+        rows = min(there, -(-need // pitch))
+        return Load(phase, rows, self._allocate(max(need, rows * pitch)))
 
     def _offset(self, ref: Ref) -> int:
         return ref.dy * self._pitch[ref.signal] + ref.dx * self.plan.channels
@@ -190,7 +193,8 @@ class Layout:
 
     def _scalar(self, number: int) -> Any:
         """A scalar of the type of the signals, wrapped as they are."""
-        return np.array(number % (1 << 8 * self.plan.finish.dtype.itemsize), np.uint64).astype(self.plan.finish.dtype)[()]
+        dtype = self.plan.finish.dtype
+        return np.array(number % (1 << 8 * dtype.itemsize), np.uint64).astype(dtype)[()]
 
     def _lay_finish(self) -> None:
         """Append what makes samples out of the sums, in place."""
@@ -232,7 +236,7 @@ def _operands(step: Step) -> tuple[Ref, ...]:
 
 def _last_uses(program: Program) -> dict[int, int]:
     """The signal that reads each signal last; the result is read beyond the end."""
-    last = {}
+    last: dict[int, int] = {}
     for signal, step in enumerate(program.steps, len(program.phases)):
         last |= {ref.signal: signal for ref in _operands(step)}
     return last | {program.result.signal: len(program.phases) + len(program.steps)}
