@@ -85,7 +85,8 @@ def test_bands_equal_the_nested_loops(
     weights.flat[0] = weights.flat[0] or 1
     kind = SampleType.of(image.dtype)
     rendering = Rendering(mapping, Fraction(1, divisor), Fraction(bias), None if mapping == "raw" else kind)
-    plan = engine.fused(Correlation(weights, w, pad_mode(mode), sum_channels), rendering, image)
+    task = Correlation(weights, w, pad_mode(mode), sum_channels)
+    plan = engine.plan(task, image, rendering).fused
     assume(plan is not None)
     assert plan is not None
     event(f"{dtype} {mapping} in {plan.finish.dtype}, lift {plan.finish.lift != 0}")
@@ -116,7 +117,7 @@ def test_several_bands_and_threads_equal_the_plain_strategy(
     w = Windows.of(known.size, stride=stride)
     task = Correlation(known.matrix, w, "reflect")
     rendering = Rendering(mapping, Fraction(1, known.divisor), samples=SampleType.of(image.dtype))
-    plan = engine.fused(task, rendering, image)
+    plan = engine.plan(task, image, rendering).fused
     assert plan is not None
     expected = rendering.render(lambda: engine.sums(task, image), plan.output, task.bounds(image))
     for rows in (1, 7, 64, 90):
@@ -164,14 +165,14 @@ def test_what_is_left_out() -> None:
 @pytest.mark.parametrize("array", [np.zeros((9, 9, 1), np.float32), np.zeros((9, 9, 1), np.int64)])
 def test_floats_and_64_bits_take_the_plain_way(array: Array) -> None:
     task = Correlation(np.ones((3, 3), np.int64), Windows.of(3), "reflect")
-    assert engine.fused(task, Rendering("clip", samples=UINT16), array) is None
+    assert engine.plan(task, array, Rendering("clip", samples=UINT16)).fused is None
 
 
 def test_a_fused_plan_says_why() -> None:
     task = Correlation(np.array([[1, 2, 1]]), Windows.of((1, 3)), "reflect")
-    plan = engine.fused(task, Rendering("clip", Fraction(1, 4), samples=UINT8), np.zeros((9, 9, 1), np.uint8))
-    assert plan is not None
-    assert plan.why == "2 steps instead of 3 taps, in int16"
+    plan = engine.plan(task, np.zeros((9, 9, 1), np.uint8), Rendering("clip", Fraction(1, 4), samples=UINT8))
+    assert plan.strategy == "bands"
+    assert plan.why == "one kernel a channel; 2 steps instead of 3 taps, in int16"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ def test_many_callers_at_once() -> None:
     def convolved(i: int) -> Array:
         known = cnnfilter.kernel(kernels[i])
         task = Correlation(known.matrix, Windows.of(known.size), "reflect")
-        plan = engine.fused(task, Rendering("clip", Fraction(1, known.divisor), samples=UINT8), images[i])
+        plan = engine.plan(task, images[i], Rendering("clip", Fraction(1, known.divisor), samples=UINT8)).fused
         assert plan is not None
         return bands.run(in_bands(plan, 9), images[i], 3)[0]
 

@@ -126,10 +126,10 @@ class Convolution:
         tasks = [
             Correlation(m, self.windows, self.pad_mode, self.channels == "sum" and not kernel.is_bank) for m in matrices
         ]
-        if not kernel.is_gradient and (fused := engine.fused(tasks[0], rendering, image, count=count)):
-            result, clipped = engine.rendered(fused, image)
+        plans = [engine.plan(task, image, None if kernel.is_gradient else rendering, count=count) for task in tasks]
+        if plans[0].fused:
+            result, clipped = engine.rendered(plans[0].fused, image)
             return result.reshape(shape), clipped
-        plans = [engine.plan(task, image) for task in tasks]
         bands = functools.partial(_bands, tasks, image, plans)
         bounds = None if kernel.is_gradient else plans[0].bounds
         result, clipped = rendering.render(bands, tasks[0].output_shape(image.shape), bounds)

@@ -1,15 +1,19 @@
 """Pooling: maximum, minimum or mean of windows, channel by channel."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core import engine
 from cnnfilter.core.convolution import as_image
+from cnnfilter.core.engine import extremes
 from cnnfilter.core.engine.padding import padded_rows
+from cnnfilter.core.engine.plan import Plan as BandPlan
+from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PaddingLike, Pair, PairLike, Sides, Windows, pair
 from cnnfilter.core.numbers import flag
 from cnnfilter.core.samples import BAND, Rendering, SampleType, auto_mapping, sample_bounds
@@ -99,6 +103,8 @@ class Pooling:
         mapping: Mapping = "raw",
         samples: SampleType | None = None,
         level_scale: Fraction = Fraction(1),
+        *,
+        count: bool = True,
     ) -> tuple[NDArray[Any], int]:
         """(response or samples, number of values clipped), as `Convolution.respond`."""
         shape = self.output_shape(image.shape)
@@ -108,13 +114,35 @@ class Pooling:
         samples = samples or own
         untouched = mapping == "clip" and samples == own and level_scale == 1 and image.dtype.kind != "f"
         if self.kind != "avg" and (mapping == "raw" or untouched):
-            return _together(self._bands(planes), (*shape[:2], planes.shape[2]), own.dtype).reshape(shape), 0
+            return self._extremes(planes).reshape(shape), 0
         rendering = Rendering(mapping, level_scale, samples=None if mapping == "raw" else samples)
+        if (fused := self._fused(planes, rendering, count=count)) is not None:
+            result, clipped = engine.rendered(fused, planes)
+            return result.reshape(shape), clipped
         exact = self.kind != "avg" and image.dtype.kind != "f"
         result, clipped = rendering.render(
             lambda: self._bands(planes), (*shape[:2], planes.shape[2]), sample_bounds(planes) if exact else None
         )
         return result.reshape(shape), clipped
+
+    def _extremes(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Maxima or minima as they are."""
+        windows = self.windows(image.shape)
+        if windows.size == image.shape[:2] and windows.padding == ((0, 0), (0, 0)):
+            return _whole(image, self.kind).astype(image.dtype.newbyteorder("="), copy=False)
+        sides = _reached(windows, image.shape, windows.output_size(*image.shape[:2]))
+        reduce = np.maximum if self.kind == "max" else np.minimum
+        return extremes.pooled(reduce, image, windows, sides, _working_type(image, self.kind)[1])
+
+    def _fused(self, image: NDArray[Any], rendering: Rendering, *, count: bool) -> BandPlan | None:
+        """Means whose windows all have the same number of cells are a convolution with a constant kernel."""
+        windows = self.windows(image.shape)
+        is_plain = windows.padding == ((0, 0), (0, 0)) or self.count_include_pad
+        if self.kind != "avg" or not is_plain or self.ceil_mode or windows.taps == 1 or windows.size == image.shape[:2]:
+            return None
+        mean = replace(rendering, gain=rendering.gain / windows.taps)
+        task = Correlation(np.ones(windows.size, np.int64), windows, "zero")
+        return engine.plan(task, image, mean, count=count).fused
 
     def _bands(self, image: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
         """(rows of the output, maxima, minima or means) band by band; means in float64."""
@@ -188,7 +216,7 @@ def pool(
         count_include_pad=count_include_pad,
         dilation=dilation,
     )
-    return parsed.respond(as_image(image), cast("Mapping", choice(mapping, MAPPINGS, "mapping")))[0]
+    return parsed.respond(as_image(image), cast("Mapping", choice(mapping, MAPPINGS, "mapping")), count=False)[0]
 
 
 def _whole(image: NDArray[Any], kind: Kind) -> NDArray[Any]:
@@ -243,12 +271,3 @@ def _reduced(reduce: np.ufunc, values: NDArray[Any], axis: int, windows: Windows
     for view in shifted:
         reduce(result, view, out=result)
     return result
-
-
-def _together(
-    bands: Iterator[tuple[slice, NDArray[Any]]], shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    out = np.empty(shape, dtype)
-    for rows, values in bands:
-        out[rows] = values
-    return out

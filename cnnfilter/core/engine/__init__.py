@@ -3,8 +3,9 @@
 Every strategy is a function `sums(task, image, accumulator, band_rows)` that gives the sums of one band of rows after
 the other; memory beyond input and output is that of a band or two. The choice depends on shapes, kernel and types only.
 
-Whole numbers have a faster way, `fused`: from samples to samples in narrow arithmetic, without sums of the image's size
-in between. kernel -> program (what to add to what) -> plan (where, for this size of image) -> bands (do it).
+Whole numbers have a faster way, `bands`: from samples to samples in narrow arithmetic, without sums of the image's
+size in between. kernel -> program (what to add to what) -> plan (where, for this size of image) -> bands (do it). But
+for the smallest images it is never slower: a program has no more operations than its kernel has taps.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,23 +37,44 @@ STRATEGIES: dict[str, Strategy] = {"shifts": shifts.sums, "products": products.s
 
 @dataclass(frozen=True)
 class Plan:
-    """How a task will be carried out; `bounds` are those of the sums where they are exact."""
+    """How a task will be carried out; `bounds` are those of the sums where they are exact.
+
+    With `fused`, it goes from samples to samples, and `rendered` carries it out; otherwise `sums` does.
+    """
 
     strategy: str
     accumulator: np.dtype[Any]
     band_rows: int
     bounds: tuple[int, int] | None
     why: str
+    fused: BandPlan | None = None
 
 
-def plan(task: Correlation, image: NDArray[Any]) -> Plan:
+def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = None, *, count: bool = True) -> Plan:
     """The strategy for `task` on `image` (height, width, channels), of which only shape and type are looked at.
 
+    Sums of whole numbers that become samples by `rendering` are fused where that can be done: not for banks,
+    `normalize`, kernels of zeros and what 32 bits cannot hold. Without `count` clipped values are not counted then.
+
     >>> from cnnfilter.core.geometry import Windows
+    >>> from cnnfilter.core.samples import UINT8
     >>> task = Correlation(np.array([[-1, 0, 1]]), Windows.of((1, 3)), "reflect")
-    >>> plan(task, np.zeros((4, 4, 1), np.uint8)).why
+    >>> image = np.zeros((4, 4, 1), np.uint8)
+    >>> plan(task, image).why
     'one kernel a channel; whole numbers from -255 to 255 fit int32'
+    >>> plan(task, image, Rendering("abs", samples=UINT8)).why
+    'one kernel a channel; 1 step instead of 2 taps, in int16'
     """
+    planned = _plain(task, image)
+    fused = _fused(task, rendering, image, planned.bounds, count=count) if rendering else None
+    if fused is None:
+        return planned
+    why = f"one kernel a channel; {fused.why}"
+    return Plan("bands", fused.finish.dtype, fused.rows, planned.bounds, why, fused)
+
+
+def _plain(task: Correlation, image: NDArray[Any]) -> Plan:
+    """The strategy that gives sums."""
     bounds = task.bounds(image)
     strategy, why = ("products", "a bank of filters") if task.is_bank else ("shifts", "one kernel a channel")
     if bounds and not fit(bounds, np.int64):
@@ -89,20 +111,10 @@ def sums(task: Correlation, image: NDArray[Any], planned: Plan | None = None) ->
         yield rows, values.astype(exact, copy=False)
 
 
-def fused(task: Correlation, rendering: Rendering, image: NDArray[Any], *, count: bool = True) -> BandPlan | None:
-    """The plan that makes samples out of an image in bands; None where sums have to be rendered one by one.
-
-    That is so for floats, banks, `normalize`, kernels of zeros and whatever 32 bits cannot hold. Without `count` the
-    values that are clipped are not counted.
-
-    >>> from cnnfilter.core.geometry import Windows
-    >>> task = Correlation(np.array([[-1, 0, 1]]), Windows.of((1, 3)), "reflect")
-    >>> from cnnfilter.core.samples import UINT8
-    >>> fused(task, Rendering("abs", samples=UINT8), np.zeros((4, 4, 1), np.uint8)).why
-    '1 step instead of 2 taps, in int16'
-    """
-    bounds = None if task.is_bank else task.bounds(image)
-    if not bounds or image.dtype.itemsize == 8 or not task.weights.any():
+def _fused(
+    task: Correlation, rendering: Rendering, image: NDArray[Any], bounds: tuple[int, int] | None, *, count: bool
+) -> BandPlan | None:
+    if not bounds or task.is_bank or image.dtype.itemsize == 8 or not task.weights.any():
         return None
     weights = task.weights.tolist()
     common = gcd(*(k for row in weights for k in row))
@@ -118,9 +130,9 @@ def fused(task: Correlation, rendering: Rendering, image: NDArray[Any], *, count
     return BandPlan(steps, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
 
 
-def rendered(fused: BandPlan, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
-    """(samples, number of values clipped) as `fused` plans it."""
-    return bands.run(fused, image, _threads(image, fused.output))
+def rendered(planned: BandPlan, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """(samples, number of values clipped) as planned."""
+    return bands.run(planned, image, _threads(image, planned.output))
 
 
 def _threads(image: NDArray[Any], output: tuple[int, ...]) -> int:

@@ -1,0 +1,112 @@
+"""Maximum and minimum pooling: rows with rows, then flat rows with themselves, then the columns that are kept.
+
+Windows of 1, 2, 4, ... columns are reduced by one operation on the whole band each, the last two of them overlapping,
+so that a window of k columns takes log2(k) operations. After van Herk, "A fast algorithm for local minimum and maximum
+filters on rectangular and octagonal kernels", 1992, which is better for large windows without vector instructions.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.core.engine import threads
+from cnnfilter.core.geometry import Sides, Windows
+
+Array = NDArray[Any]
+
+BAND = 2 << 20  # bytes of a band of the input
+ALONE = 1 << 20  # fewer values than these are not worth a second thread
+
+
+def pooled(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill: float) -> Array:
+    """Maxima or minima, (rows, columns, channels), of an image of (height, width, channels).
+
+    `sides` is the padding that windows reach into, whose value `fill` never wins.
+    """
+    rows, columns = windows.output_size(*image.shape[:2])
+    out = np.empty((rows, columns, image.shape[2]), image.dtype.newbyteorder("="))
+    count = threads.threads() if image.size >= ALONE else 1
+    row = (image.shape[1] + sum(sides[1])) * image.shape[2] * windows.stride[0] * image.itemsize
+    many = max(1, min(BAND // row, -(-rows // count)))
+
+    def work(starts: Iterator[int]) -> int:
+        band = _Band(reduce, image, windows, sides, fill, many)
+        for start in starts:
+            band.compute(start, out[start : start + many])
+        return 0
+
+    threads.share(range(0, rows, many), work, min(count, -(-rows // many)))
+    return out
+
+
+class _Band:
+    """Scratch for bands of up to `rows` rows of the output: two flat arrays of padded rows."""
+
+    def __init__(self, reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill: float, rows: int) -> None:
+        self.reduce, self.image, self.windows, self.sides, self.fill = reduce, image, windows, sides, fill
+        stride = windows.stride[1]
+        width = -(-(image.shape[1] + sum(sides[1])) // stride) * stride
+        self.shape = rows, width, image.shape[2]
+        self.tall, self.wide = (np.empty(rows * width * image.shape[2], image.dtype.newbyteorder("=")) for _ in "ab")
+
+    def compute(self, start: int, out: Array) -> None:
+        """Make the rows of the output from `start` on."""
+        left = self.sides[1][0]
+        padded = self.tall.reshape(self.shape)[: len(out)]
+        inner = padded[:, left : left + self.image.shape[1]]
+        padded[:, :left] = padded[:, left + self.image.shape[1] :] = self.fill
+        self._rows(start, inner)
+        self._keep(self._columns(padded.size), out)
+
+    def _rows(self, start: int, inner: Array) -> None:
+        """Reduce windows along columns; rows in the padding are left out."""
+        taps = list(self._taps(start, len(inner)))
+        (low, high, first), (other_low, other_high, second) = (*taps, *[(0, 0, inner)] * 2)[:2]
+        if high - low == other_high - other_low == len(inner):
+            self.reduce(first, second, out=inner)
+            taps = taps[2:]
+        else:
+            inner[...] = self.fill
+        for low, high, rows in taps:
+            self.reduce(inner[low:high], rows, out=inner[low:high])
+
+    def _taps(self, start: int, count: int) -> Iterator[tuple[int, int, Array]]:
+        """(low, high, the rows of the image that this row of the windows meets in rows low to high of the output)."""
+        step, height = self.windows.stride[0], self.image.shape[0]
+        for tap in range(0, self.windows.extent[0], self.windows.dilation[0]):
+            first = start * step - self.sides[0][0] + tap
+            low, high = max(0, -(first // step)), min(count, (height - 1 - first) // step + 1)
+            if low < high:
+                yield low, high, self.image[first + low * step : first + (high - 1) * step + 1 : step]
+
+    def _columns(self, length: int) -> Array:
+        """Reduce windows along rows, over rows' ends: what comes from there is not kept."""
+        now, spare = self.tall, self.wide
+        size, shift = self.windows.size[1], self.windows.dilation[1] * self.shape[2]
+        done = 1
+        while done < size:
+            further = min(done, size - done)
+            rest = length - further * shift
+            if rest > 0:
+                self.reduce(now[:rest], now[further * shift : length], out=spare[:rest])
+                now, spare, length = spare, now, rest
+            done += further
+        return now
+
+    def _keep(self, flat: Array, out: Array) -> None:
+        """Every stride-th column; of one channel by a cast that keeps the lowest part."""
+        stride, columns = self.windows.stride[1], out.shape[1]
+        wide = flat.itemsize * stride
+        if self.shape[2] == 1 and wide in (2, 4, 8) and flat.itemsize < wide and sys.byteorder == "little":
+            groups = flat.view(f"u{wide}").reshape(self.shape[0], -1)[: len(out), :columns]
+            np.copyto(out[:, :, 0].view(f"u{flat.itemsize}"), groups, casting="unsafe")
+            return
+        kept = flat.reshape(self.shape)[: len(out), ::stride][:, :columns]
+        if stride == 1:
+            np.copyto(out, kept)
+            return
+        for channel in range(out.shape[2]):
+            np.copyto(out[:, :, channel], kept[:, :, channel])
