@@ -79,10 +79,10 @@ def test_the_plan_depends_on_types_not_on_values() -> None:
     [
         ([[1, 1]], "uint8", "int32"),
         ([[1, 1]], "int32", "int64"),
-        ([[0.5, 1]], "uint8", "float64"),
-        ([[1, 1]], "float32", "float64"),
+        ([[0.5, 1], [1, 0.5]], "uint8", "float64"),
+        ([[1, 1], [1, 2]], "float32", "float64"),
     ],
 )
 def test_sums_are_added_up_in_a_type_that_holds_them(weights: list[list[float]], dtype: str, accumulator: str) -> None:
-    task = Correlation(np.array(weights), Windows.of((1, 2)), "edge")
+    task = Correlation(np.array(weights), Windows.of((len(weights), 2)), "edge")
     assert engine.plan(task, np.zeros((3, 3, 1), dtype)).accumulator == accumulator

@@ -127,8 +127,10 @@ class Convolution:
             Correlation(m, self.windows, self.pad_mode, self.channels == "sum" and not kernel.is_bank) for m in matrices
         ]
         plans = [engine.plan(task, image, None if kernel.is_gradient else rendering, count=count) for task in tasks]
-        if plans[0].fused:
-            result, clipped = engine.rendered(plans[0].fused, image)
+        if len({(planned.strategy, planned.band_rows) for planned in plans}) > 1:  # a gradient's parts go band by band
+            plans = [engine.plain(task, image) for task in tasks]
+        if planned := plans[0].fused or plans[0].direct:
+            result, clipped = engine.rendered(planned, image)
             return result.reshape(shape), clipped
         bands = functools.partial(_bands, tasks, image, plans)
         bounds = None if kernel.is_gradient else plans[0].bounds

@@ -6,6 +6,9 @@ the other; memory beyond input and output is that of a band or two. The choice d
 Whole numbers have a faster way, `bands`: from samples to samples in narrow arithmetic, without sums of the image's
 size in between. kernel -> program (what to add to what) -> plan (where, for this size of image) -> bands (do it). But
 for the smallest images it is never slower: a program has no more operations than its kernel has taps.
+
+Floats have theirs, too: a method of `methods`, which makes whole tiles of sums by products of matrices, in bands that
+`floats` loads and hands out.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine import bands, products, shifts, threads
+from cnnfilter.core.engine import bands, floats, methods, products, shifts, threads
 from cnnfilter.core.engine.finish import finish
 from cnnfilter.core.engine.plan import Plan as BandPlan, band_rows
 from cnnfilter.core.engine.program import program
@@ -27,6 +30,8 @@ from cnnfilter.core.samples import BAND, Rendering
 FLOAT = np.dtype(np.float64)
 # Fewer values than these are not worth a second thread, which costs 0.1 ms to wake.
 ALONE = 1 << 20
+# The same in multiplications of floats.
+WORTH_THREADS = 1 << 24
 # Pairs of terms that the search for a program may look at: as many as take a few times as long as the image does, and
 # within bounds that the next image with the same kernel will thank for.
 LEAST_EFFORT, MOST_EFFORT = 3_000, 300_000
@@ -37,9 +42,9 @@ STRATEGIES: dict[str, Strategy] = {"shifts": shifts.sums, "products": products.s
 
 @dataclass(frozen=True)
 class Plan:
-    """How a task will be carried out; `bounds` are those of the sums where they are exact.
+    """How a task will be carried out; `bounds` are those of the sums where they are exact, `method` is for floats.
 
-    With `fused`, it goes from samples to samples, and `rendered` carries it out; otherwise `sums` does.
+    With `fused` or `direct`, it goes from samples to samples, and `rendered` carries it out; otherwise `sums` does.
     """
 
     strategy: str
@@ -48,6 +53,8 @@ class Plan:
     bounds: tuple[int, int] | None
     why: str
     fused: BandPlan | None = None
+    method: floats.Method | None = None
+    direct: floats.Fused | None = None
 
 
 def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = None, *, count: bool = True) -> Plan:
@@ -65,7 +72,9 @@ def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = N
     >>> plan(task, image, Rendering("abs", samples=UINT8)).why
     'one kernel a channel; 1 step instead of 2 taps, in int16'
     """
-    planned = _plain(task, image)
+    planned = plain(task, image)
+    if planned.bounds is None and task.bounds(image) is None:
+        return _of_floats(task, image, rendering, count=count) or planned
     fused = _fused(task, rendering, image, planned.bounds, count=count) if rendering else None
     if fused is None:
         return planned
@@ -73,8 +82,17 @@ def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = N
     return Plan("bands", fused.finish.dtype, fused.rows, planned.bounds, why, fused)
 
 
-def _plain(task: Correlation, image: NDArray[Any]) -> Plan:
-    """The strategy that gives sums."""
+def _of_floats(task: Correlation, image: NDArray[Any], rendering: Rendering | None, *, count: bool) -> Plan | None:
+    """A method for floats, from samples to samples where that can be done."""
+    direct = methods.fused(task, image, rendering, count=count) if rendering else None
+    method = direct.method if direct else methods.method(task, image)
+    if method is None:
+        return None
+    return Plan(method.name, method.dtype, method.rows, None, method.why, None, method, direct)
+
+
+def plain(task: Correlation, image: NDArray[Any]) -> Plan:
+    """The plan that is right for every task: it gives sums, by a strategy of STRATEGIES."""
     bounds = task.bounds(image)
     strategy, why = ("products", "a bank of filters") if task.is_bank else ("shifts", "one kernel a channel")
     if bounds and not fit(bounds, np.int64):
@@ -107,7 +125,11 @@ def sums(task: Correlation, image: NDArray[Any], planned: Plan | None = None) ->
     """
     planned = planned or plan(task, image)
     exact = whole_type(planned.bounds) if planned.bounds else FLOAT
-    for rows, values in STRATEGIES[planned.strategy](task, image, planned.accumulator, planned.band_rows):
+    if planned.method:
+        found = floats.sums(planned.method, task, image)
+    else:
+        found = STRATEGIES[planned.strategy](task, image, planned.accumulator, planned.band_rows)
+    for rows, values in found:
         yield rows, values.astype(exact, copy=False)
 
 
@@ -130,8 +152,10 @@ def _fused(
     return BandPlan(steps, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
 
 
-def rendered(planned: BandPlan, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
+def rendered(planned: BandPlan | floats.Fused, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
     """(samples, number of values clipped) as planned."""
+    if isinstance(planned, floats.Fused):
+        return floats.run(planned, image, threads.threads() if planned.method.workload >= WORTH_THREADS else 1)
     return bands.run(planned, image, _threads(image, planned.output))
 
 

@@ -1,5 +1,7 @@
 """What lies beyond the border of an image, and bands of padded rows."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,15 +43,17 @@ def padded_rows(
     *,
     sum_channels: bool = False,
     fill: float = 0,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[np.generic]:
     """Rows first .. first + count of the padded image, as `dtype`: (count, left + width + right, channels).
 
     `image` is (height, width, channels) and `first` counts from the image's own first row, so that it is negative in
-    the padding. With `sum_channels` the channels are added into one. The mode `zero` pads with `fill`.
+    the padding. With `sum_channels` the channels are added into one. The mode `zero` pads with `fill`. The rows are put
+    into `out` where it is given, which may lie in memory in any order.
     """
     height, width, channels = image.shape
     left, right = sides[1]
-    band = np.empty((count, left + width + right, 1 if sum_channels else channels), dtype)
+    band = np.empty((count, left + width + right, 1 if sum_channels else channels), dtype) if out is None else out
     rows = indices(mode, height, first, count)
     inner = band[:, left : left + width]
     inside = slice(max(0, -first), max(0, min(count, height - first)))

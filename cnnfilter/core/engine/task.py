@@ -1,6 +1,6 @@
 """What the engine is asked for, apart from how it is done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -29,6 +29,10 @@ class Correlation:
     def is_bank(self) -> bool:
         """Whether the weights are a bank of filters."""
         return self.weights.ndim == 4
+
+    def scaled(self, gain: float) -> "Correlation":
+        """The task whose sums are `gain` times as large."""
+        return self if gain == 1 else replace(self, weights=self.weights * gain)
 
     def output_shape(self, shape: Shape3) -> Shape3:
         """Shape of the sums for an image of `shape`."""

@@ -1,0 +1,80 @@
+"""Which float method computes a task, and in which precision."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Fused, Method, tame
+from cnnfilter.core.engine.levels import Levels
+from cnnfilter.core.engine.separable import Separable, factors
+from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.samples import Rendering, sample_bounds
+
+# The rounding of one operation in float32, and what all of them may make of a level of integer samples.
+ROUNDING, TOLERATED = 2.0**-24, 0.25
+
+
+def method(task: Correlation, image: NDArray[Any], rendering: Rendering | None = None) -> Method | None:
+    """The method for float sums; None where the plain strategy is as good or the only one that is right.
+
+    With `rendering` the sums become its samples at once, which tells what precision they need.
+    """
+    if not np.isfinite(task.weights).all() or not tame(task.weights):
+        return None
+    return None if task.is_bank else _for_kernel(task, image, rendering)
+
+
+def _for_kernel(task: Correlation, image: NDArray[Any], rendering: Rendering | None) -> Method | None:
+    parts = factors(task.weights)
+    if parts is None:
+        return None
+    return Separable(task, image.shape, *parts, _precision(task, image, sum(map(len, parts)), rendering))
+
+
+def _precision(task: Correlation, image: NDArray[Any], operations: int, rendering: Rendering | None) -> np.dtype[Any]:
+    """float32 where nothing can cancel, or where its errors cannot be seen in the samples; else float64."""
+    if image.dtype.kind not in "biu" or image.dtype.itemsize > 2:
+        return FLOAT64
+    same_sign = (task.weights >= 0).all() or (task.weights <= 0).all()
+    if same_sign and image.dtype.kind != "i":
+        return FLOAT32
+    unseen = False
+    if rendering and rendering.samples:
+        unseen = max(map(abs, _reach(task, image))) * ROUNDING * (operations + 2) <= TOLERATED
+    return FLOAT32 if unseen else FLOAT64
+
+
+def _reach(task: Correlation, image: NDArray[Any]) -> tuple[float, float]:
+    """The least and the greatest sum of a kernel over whole-number samples, without rounding errors."""
+    low, high = sample_bounds(image)
+    low, high = min(low, 0), max(high, 0)
+    weights = task.weights.astype(np.float64)
+    many = image.shape[2] if task.sum_channels else 1
+    positive, negative = weights[weights > 0].sum() * many, -weights[weights < 0].sum() * many
+    return positive * low - negative * high, positive * high - negative * low
+
+
+def fused(task: Correlation, image: NDArray[Any], rendering: Rendering, *, count: bool) -> Fused | None:
+    """From the image to samples at once, by the method for the task; None where there is none.
+
+    Not for `normalize`, and not for samples of floats or of more than 16 bits, which need float64 all the way.
+    """
+    samples = rendering.samples
+    if rendering.mapping == "normalize" or (samples and (samples.dtype.kind == "f" or samples.dtype.itemsize > 2)):
+        return None
+    scaled = task.scaled(float(rendering.gain))
+    found = method(scaled, image, rendering)
+    if found is None:
+        return None
+    bias = float(rendering.bias)
+    absolute = rendering.mapping == "abs"
+    if samples and rendering.mapping == "shift":
+        bias += samples.middle
+    clips = True
+    if samples and not task.is_bank and image.dtype.kind != "f":
+        low, high = _reach(scaled, image)
+        low, high = low + bias, high + bias
+        low, high = (0, max(-low, high)) if absolute else (low, high)
+        clips = low < samples.low - TOLERATED or high > samples.high + TOLERATED
+    return Fused(scaled, found, Levels(bias, absolute, samples, clips, count), task.output_shape(image.shape))
