@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import reference
 from hypothesis import assume, given, settings, strategies as st
-from hypothesis.strategies import DrawFn
 
 import cnnfilter
-from cnnfilter.core.engine import floats, separable
+from cnnfilter.core import engine
+from cnnfilter.core.engine import columns, floats, separable, winograd
+from cnnfilter.core.engine.columns import Columns
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Method
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.separable import Separable
 from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.engine.winograd import Winograd
 from cnnfilter.core.geometry import PAD_MODES, Windows, pad_mode
 
 Array = Any
@@ -25,11 +27,12 @@ LIMIT = {FLOAT32: 2e-6, FLOAT64: 1e-12}
 @pytest.fixture(autouse=True)
 def narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small images have several bands, too."""
-    monkeypatch.setattr(separable, "BAND", 1)
+    for module, name in ((separable, "BAND"), (columns, "BLOCK"), (winograd, "TILES")):
+        monkeypatch.setattr(module, name, 1)
 
 
 @st.composite
-def windows(draw: DrawFn, size: tuple[int, int] | None = None, simple: bool = False) -> Windows:
+def windows(draw: st.DrawFn, size: tuple[int, int] | None = None, simple: bool = False) -> Windows:
     sides, small = st.integers(0, 4), st.integers(1, 3)
     return Windows(
         size or draw(st.tuples(st.integers(1, 4), st.integers(1, 5))),
@@ -40,7 +43,7 @@ def windows(draw: DrawFn, size: tuple[int, int] | None = None, simple: bool = Fa
 
 
 @st.composite
-def images(draw: DrawFn, channels: int = 0) -> Array:
+def images(draw: st.DrawFn, channels: int = 0) -> Array:
     shape = draw(st.integers(1, 40)), draw(st.integers(1, 40)), channels or draw(st.integers(1, 5))
     assume(shape[0] * shape[1] <= 250)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -55,7 +58,7 @@ def in_bands(method: Method, task: Correlation, image: Array, threads: int = 1) 
     return floats.run(fused, image, threads)[0]
 
 
-def assert_close(method: Method, task: Correlation, image: Array) -> None:
+def assert_close(method: Method, task: Correlation, image: Array, factor: int = 1) -> None:
     """The sums are within the limit of the largest, or of what the taps could give where all of them cancel."""
     define = reference.convolve if task.weights.ndim == 2 else reference.conv2d
     w = task.windows
@@ -71,7 +74,7 @@ def assert_close(method: Method, task: Correlation, image: Array) -> None:
         assert np.isnan(found[rows]).all()
         found[rows] = values
     largest = np.abs(expected).max()
-    assert np.abs(found - expected).max() <= LIMIT[method.dtype] * (largest if largest > most / 20 else most)
+    assert np.abs(found - expected).max() <= factor * LIMIT[method.dtype] * (largest if largest > most / 10 else most)
     once = in_bands(method, task, image)
     assert np.abs(once - found).max() <= 1e-7 * largest
     assert (in_bands(method, task, image, 2) == once).all()
@@ -93,6 +96,72 @@ def test_separable(image: Array, w: Windows, mode: str, dtype: np.dtype[Any], to
     column, row = rng.uniform(0.1, 1, w.size[0]), rng.uniform(0.1, 1, w.size[1])
     task = Correlation(np.outer(column, row), w, pad_mode(mode), sum_channels=together)
     assert_close(Separable(task, image.shape, column, row, dtype), task, image)
+
+
+@settings(deadline=None, max_examples=80)
+@given(images(), windows(), modes, st.integers(1, 3), st.booleans(), st.booleans(), st.integers(0, 99))
+def test_columns(image: Array, w: Windows, mode: str, filters: int, grouped: bool, planar: bool, seed: int) -> None:
+    assume(fits(image, w))
+    groups = image.shape[2] if grouped else 1
+    weights = np.random.default_rng(seed).normal(size=(*w.size, image.shape[2] // groups, groups * filters))
+    task = Correlation(weights, w, pad_mode(mode), groups=groups)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "FEW", 99 if planar else 0)
+        assert_close(Columns(task, image.shape), task, image)
+
+
+@settings(deadline=None, max_examples=80)
+@given(images(), windows((3, 3), simple=True), modes, st.integers(1, 3), st.integers(1, 64), st.integers(0, 99))
+def test_winograd(image: Array, w: Windows, mode: str, filters: int, chunk: int, seed: int) -> None:
+    assume(fits(image, w))
+    weights = np.random.default_rng(seed).normal(size=(3, 3, image.shape[2], filters))
+    task = Correlation(weights, w, pad_mode(mode))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "CHUNK", chunk)
+        assert_close(Winograd(task, image.shape), task, image, factor=2)  # small banks never take this way
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "filters", "options"),
+    [
+        ((40, 37, 64), 3, 64, {"padding": 1}),
+        ((33, 40, 130), 3, 50, {"padding": ((0, 2), (1, 3)), "pad_mode": "reflect"}),
+        ((90, 91, 3), 5, 16, {"padding": 2, "pad_mode": "wrap"}),
+        ((90, 91, 16), 3, 32, {"stride": 2, "padding": 1}),
+        ((60, 61, 32), 3, 32, {"groups": 2, "padding": 2, "dilation": 2}),
+        ((120, 121, 32), 3, 128, {"groups": 32}),
+        ((64, 64, 128), 1, 64, {}),
+    ],
+)
+@pytest.mark.parametrize("positive", [False, True])
+def test_errors_of_banks_are_within_the_promise(
+    shape: tuple[int, int, int], size: int, filters: int, options: dict[str, Any], positive: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=shape).astype(np.float32)
+    x = np.maximum(x, 0) if positive else x
+    weight = rng.normal(size=(size, size, shape[2] // options.get("groups", 1), filters)).astype(np.float32)
+    w = Windows.of(size, stride=options.get("stride", 1), padding=options.get("padding", 0),
+                   dilation=options.get("dilation", 1))  # fmt: skip
+    task = Correlation(weight.astype(float), w, options.get("pad_mode", "zero"), groups=options.get("groups", 1))
+    exact = np.concatenate([s.copy() for _, s in engine.sums(task, x, engine.plain(task, x))])
+    found = cnnfilter.conv2d(x, weight, **options)
+    limit = 5e-6 if weight[..., 0].size > 400 else 2e-6
+    assert engine.plan(task, x).accumulator == FLOAT32
+    assert np.abs(found - exact).max() <= limit * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("inputs", [3, 16, 48])
+def test_a_sample_that_is_no_number_reaches_its_own_windows_of_a_bank_only(inputs: int) -> None:
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(64, 64, inputs)), rng.normal(size=(3, 3, inputs, 48))
+    clean = cnnfilter.conv2d(x, weight, padding=1)
+    x[30, 20, 1] = np.nan
+    found = cnnfilter.conv2d(x, weight, padding=1)
+    touched = np.zeros(found.shape, bool)
+    touched[29:32, 19:22] = True
+    assert np.isnan(found[touched]).all()
+    np.testing.assert_allclose(found[~touched], clean[~touched], rtol=0, atol=5e-6 * np.abs(clean).max())
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])

@@ -295,11 +295,7 @@ def conv2d(
     offsets = np.zeros(filters) if bias is None else np.asarray(bias, np.float64)
     if offsets.shape != (filters,):
         raise UnfitError("bias", f"{filters} numbers are needed, one a filter; an array of shape {offsets.shape} came")
-    out = np.empty(task.output_shape(image.shape), np.float32)
-    with np.errstate(over="ignore"):
-        for rows, sums in engine.sums(task, image):
-            out[rows] = sums + offsets
-    return out
+    return engine.responses(task, image, offsets)
 
 
 def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.core.engine import bands, floats, methods, products, shifts, threads
 from cnnfilter.core.engine.finish import finish
+from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.plan import Plan as BandPlan, band_rows
 from cnnfilter.core.engine.program import program
 from cnnfilter.core.engine.task import Correlation
@@ -131,6 +132,18 @@ def sums(task: Correlation, image: NDArray[Any], planned: Plan | None = None) ->
         found = STRATEGIES[planned.strategy](task, image, planned.accumulator, planned.band_rows)
     for rows, values in found:
         yield rows, values.astype(exact, copy=False)
+
+
+def responses(task: Correlation, image: NDArray[Any], bias: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The sums plus `bias`, a number a channel of theirs, in float32."""
+    planned, shape = plan(task, image), task.output_shape(image.shape)
+    if planned.method:
+        return rendered(floats.Fused(task, planned.method, Levels(bias), shape), image)[0]
+    out = np.empty(shape, np.float32)
+    with np.errstate(over="ignore"):
+        for rows, values in sums(task, image, planned):
+            out[rows] = values + bias
+    return out
 
 
 def _fused(

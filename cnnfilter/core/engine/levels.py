@@ -50,9 +50,9 @@ class Levels:
         values += values.dtype.type(0.5)
         if self.clips:
             if self.count:
-                clipped = np.count_nonzero(values < samples.low) + np.count_nonzero(values >= samples.high + 1)
+                clipped = int(np.count_nonzero((values < samples.low) | (values >= samples.high + 1)))
             limits = values.dtype.type(samples.low), values.dtype.type(samples.high + 0.5)
             np.clip(values, *limits, out=values)
         if samples.low < 0:  # the cast takes what is behind the point from both sides of zero
             np.floor(values, out=values)
-        return int(clipped)
+        return clipped

@@ -5,14 +5,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core.engine.columns import Columns
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Fused, Method, tame
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.separable import Separable, factors
 from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.engine.winograd import Winograd
 from cnnfilter.core.samples import Rendering, sample_bounds
 
 # The rounding of one operation in float32, and what all of them may make of a level of integer samples.
 ROUNDING, TOLERATED = 2.0**-24, 0.25
+
+# Multiplications of a bank that take less than a millisecond in float64.
+SMALL_BANK = 1 << 21
+# Channels and filters from which on Winograd's transforms pay, and its error is allowed (above 400 taps x channels).
+MANY = 45
+# Outputs of a filter from which on it pays to transform it.
+WORTH_TRANSFORMS = 1 << 10
 
 
 def method(task: Correlation, image: NDArray[Any], rendering: Rendering | None = None) -> Method | None:
@@ -22,7 +31,20 @@ def method(task: Correlation, image: NDArray[Any], rendering: Rendering | None =
     """
     if not np.isfinite(task.weights).all() or not tame(task.weights):
         return None
-    return None if task.is_bank else _for_kernel(task, image, rendering)
+    return _for_bank(task, image) if task.is_bank else _for_kernel(task, image, rendering)
+
+
+def _for_bank(task: Correlation, image: NDArray[Any]) -> Method | None:
+    """Float32 for banks that are large enough for it to matter; small ones are float64 throughout."""
+    rows, columns, filters = task.output_shape((image.shape[0], image.shape[1], image.shape[2]))
+    height, width, inputs, _ = task.weights.shape
+    if rows * columns * filters * height * width * inputs < SMALL_BANK:
+        return None
+    windows = task.windows
+    simple = (windows.size, windows.stride, windows.dilation, task.groups) == ((3, 3), (1, 1), (1, 1), 1)
+    if simple and min(inputs, filters) >= MANY and rows * columns >= WORTH_TRANSFORMS:
+        return Winograd(task, image.shape)
+    return Columns(task, image.shape)
 
 
 def _for_kernel(task: Correlation, image: NDArray[Any], rendering: Rendering | None) -> Method | None:

@@ -1,0 +1,78 @@
+"""Banks in float32: the samples under each window as a column (or a row) of a matrix, times the filters.
+
+Of few channels the band is planar, and the matrix (taps x channels, pixels) is copied in long runs; BLAS takes it
+transposed. Of many channels it is (pixels, taps x channels), copied in runs of a row of taps. Either serves every
+stride, dilation and group; a copied value costs about 0.3 ns, a multiply-accumulate 0.02 ns, half of float64's.
+It wins for banks that are worth a copy at all; the smallest stay in float64. A sum of n products in float32 has an
+error of about sqrt(n) / 2^24 of its largest part: as measured below 5e-7 of the largest response up to 2304 taps x
+channels. Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document
+processing", 2006.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from cnnfilter.core.engine.floats import FLOAT32
+from cnnfilter.core.engine.task import Correlation
+
+Array = NDArray[Any]
+
+# Values of the matrix, 2 MB.
+BLOCK = 1 << 19
+# Channels of a group up to which planes pay.
+FEW = 8
+
+
+class Columns:
+    """Products of the windows of a band with a bank, group by group."""
+
+    name = "columns"
+    dtype = FLOAT32
+
+    def __init__(self, task: Correlation, shape: tuple[int, ...]) -> None:
+        outputs, self.columns, self.filters = task.output_shape((shape[0], shape[1], shape[2]))
+        self.height, self.width, self.inputs, _ = task.weights.shape
+        self.windows, self.groups = task.windows, task.groups
+        self.planar = self.inputs <= FEW
+        taps = self.height * self.width * self.inputs
+        each = self.filters // self.groups
+        matrices = task.weights.reshape(taps, self.groups, each).transpose(1, 0, 2)
+        self.matrices = np.ascontiguousarray(matrices, FLOAT32)
+        self.rows = max(1, min(BLOCK // (taps * self.columns), outputs))
+        self.pitch = shape[1] + sum(self.windows.padding[1])
+        self.workload = outputs * self.columns * self.filters * taps
+        layout = "planes" if self.planar else "pixels"
+        self.why = (
+            f"a bank of {self.height} x {self.width} over {shape[2]} channels; windows copied by {layout}, in float32"
+        )
+
+    def bound(self) -> Callable[[Array], Array]:
+        """Sums of a band's padded rows."""
+        pixels, taps = self.rows * self.columns, self.matrices.shape[1]
+        sums = np.empty((self.rows, self.columns, self.filters), FLOAT32)
+        outs = np.split(sums.reshape(pixels, self.filters), self.groups, axis=1)
+        (step_y, step_x), (apart_y, apart_x) = self.windows.stride, self.windows.dilation
+        window = self.height, self.width, self.inputs
+        if self.planar:
+            copied = np.empty((*window, self.rows, self.columns), FLOAT32)
+            matrix = copied.reshape(taps, pixels).T
+        else:
+            copied = np.empty((self.rows, self.columns, *window), FLOAT32)
+            matrix = copied.reshape(pixels, taps)
+
+        def compute(band: Array) -> Array:
+            s_y, s_c, s_x = band.strides if self.planar else (band.strides[0], band.strides[2], band.strides[1])
+            over, along = (s_y * apart_y, s_x * apart_x, s_c), (s_y * step_y, s_x * step_x)
+            for group, out in enumerate(outs):
+                first = group * self.inputs
+                channels = band[:, first:] if self.planar else band[:, :, first:]
+                strides = over + along if self.planar else along + over
+                np.copyto(copied, as_strided(channels, copied.shape, strides))
+                np.matmul(matrix, self.matrices[group], out=out)
+            return sums
+
+        return compute
