@@ -79,7 +79,7 @@ def test_the_plan_depends_on_types_not_on_values() -> None:
     [
         ([[1, 1]], "uint8", "int32"),
         ([[1, 1]], "int32", "int64"),
-        ([[0.5, 1], [1, 0.5]], "uint8", "float64"),
+        ([[0.5, 1], [-1, 0.5]], "uint8", "float64"),
         ([[1, 1], [1, 2]], "float32", "float64"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,18 @@ from hypothesis import assume, given, settings, strategies as st
 
 import cnnfilter
 from cnnfilter.core import engine
-from cnnfilter.core.engine import columns, floats, separable, winograd
+from cnnfilter.core.convolution import Convolution
+from cnnfilter.core.engine import columns, dense, floats, separable, winograd
 from cnnfilter.core.engine.columns import Columns
+from cnnfilter.core.engine.dense import Dense
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Method
+from cnnfilter.core.engine.fourier import Fourier
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.separable import Separable
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.winograd import Winograd
 from cnnfilter.core.geometry import PAD_MODES, Windows, pad_mode
+from cnnfilter.core.samples import UINT8, Rendering, SampleType
 
 Array = Any
 LIMIT = {FLOAT32: 2e-6, FLOAT64: 1e-12}
@@ -27,7 +32,7 @@ LIMIT = {FLOAT32: 2e-6, FLOAT64: 1e-12}
 @pytest.fixture(autouse=True)
 def narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small images have several bands, too."""
-    for module, name in ((separable, "BAND"), (columns, "BLOCK"), (winograd, "TILES")):
+    for module, name in ((separable, "BAND"), (columns, "BLOCK"), (dense, "BLOCK"), (winograd, "TILES")):
         monkeypatch.setattr(module, name, 1)
 
 
@@ -98,6 +103,19 @@ def test_separable(image: Array, w: Windows, mode: str, dtype: np.dtype[Any], to
     assert_close(Separable(task, image.shape, column, row, dtype), task, image)
 
 
+@settings(deadline=None, max_examples=60)
+@given(images(), windows(), modes, st.sampled_from([FLOAT32, FLOAT64]), st.booleans(), st.integers(0, 99))
+@pytest.mark.parametrize("kind", [Dense, Fourier])
+def test_kernels_of_any_rank(
+    kind: Any, image: Array, w: Windows, mode: str, dtype: np.dtype[Any], together: bool, seed: int
+) -> None:
+    w = replace(w, stride=(1, 1)) if kind is Fourier else w
+    assume(fits(image, w))
+    task = Correlation(np.random.default_rng(seed).normal(size=w.size), w, pad_mode(mode), sum_channels=together)
+    method = kind(task, image.shape, dtype)
+    assert_close(method, task, image, factor=2 if kind is Fourier else 1)  # in float32 for integer samples only
+
+
 @settings(deadline=None, max_examples=80)
 @given(images(), windows(), modes, st.integers(1, 3), st.booleans(), st.booleans(), st.integers(0, 99))
 def test_columns(image: Array, w: Windows, mode: str, filters: int, grouped: bool, planar: bool, seed: int) -> None:
@@ -165,7 +183,9 @@ def test_a_sample_that_is_no_number_reaches_its_own_windows_of_a_bank_only(input
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
-@pytest.mark.parametrize("kernel", ["gaussian:5", "gaussian:9:1.2", [[0.5, -1.5], [-1, 3]]])
+@pytest.mark.parametrize(
+    "kernel", ["gaussian:5", "gaussian:9:1.2", [[0.5, -1.5], [-1, 3]], "gabor:9:4:30", "gabor:31:9:30"]
+)
 def test_a_sample_that_is_no_number_reaches_its_own_windows_only(bad: float, kernel: Any) -> None:
     image = np.random.default_rng(0).normal(size=(70, 50))
     clean = cnnfilter.convolve(image, kernel)
@@ -177,3 +197,66 @@ def test_a_sample_that_is_no_number_reaches_its_own_windows_only(bad: float, ker
     touched[40 - (matrix.shape[0] - 1 - top) : 41 + top, 20 - (matrix.shape[1] - 1 - left) : 21 + left] = True
     assert not np.isfinite(found[touched]).any()
     np.testing.assert_allclose(found[~touched], clean[~touched], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dtype", "mapping", "strategy", "accumulator"),
+    [
+        ("gaussian:9", "uint8", "clip", "separable", "float32"),
+        ("gaussian:31", "uint16", "raw", "separable", "float32"),
+        ("gaussian:9", "float32", "raw", "separable", "float64"),
+        ("sobel-v", "float32", "raw", "separable", "float64"),
+        ([[0.5, -1.5]], "uint8", "clip", "separable", "float32"),
+        ([[0.5, -1.5]], "uint8", "raw", "separable", "float64"),
+        ("gabor:9:4:30", "uint8", "abs", "dense", "float32"),
+        ("gabor:9:4:30", "uint8", "normalize", "dense", "float64"),
+        ("gabor:9:4:30", "float32", "raw", "dense", "float64"),
+        ("gabor:31:9:30", "uint8", "abs", "fourier", "float32"),
+        ("gabor:31:9:30", "uint8", "raw", "fourier", "float64"),
+        ("sobel-v", "uint8", "abs", "bands", "int16"),
+        ([[np.nan, 1.0]], "uint8", "raw", "shifts", "float64"),
+        ([[1e200, 1.0]], "uint8", "raw", "shifts", "float64"),
+    ],
+)
+def test_the_strategy_for_a_kernel(kernel: Any, dtype: str, mapping: Any, strategy: str, accumulator: str) -> None:
+    matrix = cnnfilter.kernel(kernel).matrix if isinstance(kernel, str) else np.array(kernel)
+    task = Correlation(matrix, Windows.of(matrix.shape), "reflect")
+    rendering = Rendering(mapping, samples=None if mapping == "raw" else UINT8)
+    plan = engine.plan(task, np.zeros((500, 600, 1), dtype), rendering)
+    assert (plan.strategy, plan.accumulator.name) == (strategy, accumulator)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape", "filters", "options", "strategy"),
+    [
+        (3, (224, 224, 64), 64, {}, "winograd"),
+        (3, (224, 224, 64), 64, {"stride": 2}, "columns"),
+        (3, (14, 14, 256), 256, {}, "columns"),
+        (5, (100, 100, 64), 64, {}, "columns"),
+        (3, (512, 512, 3), 16, {}, "columns"),
+        (3, (32, 32, 3), 16, {}, "products"),
+    ],
+)
+def test_the_strategy_for_a_bank(
+    size: int, shape: tuple[int, int, int], filters: int, options: dict[str, Any], strategy: str
+) -> None:
+    weights = np.random.default_rng(0).normal(size=(size, size, shape[2], filters))
+    task = Correlation(weights, Windows.of(size, **options), "zero")
+    assert engine.plan(task, np.zeros(shape, np.float32)).strategy == strategy
+
+
+@pytest.mark.parametrize("kernel", ["gaussian:9:1.3", "gabor:9:4:30", "gabor:31:9:30", "motion:9:30", "log:7:1.1"])
+@pytest.mark.parametrize("mapping", ["clip", "abs", "shift"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+def test_samples_are_within_a_level_of_the_exact_ones(kernel: str, mapping: Any, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, (60, 41, 3), dtype, endpoint=True)
+    convolution = Convolution.of(kernel, scale="7/5", bias="1/3")
+    found, clipped = convolution.respond(image, mapping)
+    task = Correlation(cnnfilter.kernel(kernel).matrix, convolution.windows, "reflect")
+    samples = SampleType.of(image.dtype)
+    rendering = Rendering(mapping, convolution.scale, convolution.bias, samples)
+    expected, count = rendering.render(lambda: engine.sums(task, image, engine.plain(task, image)), image.shape, None)
+    assert found.dtype == image.dtype
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+    assert abs(clipped - count) <= 2

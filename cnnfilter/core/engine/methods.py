@@ -1,14 +1,17 @@
 """Which float method computes a task, and in which precision."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine.columns import Columns
+from cnnfilter.core.engine.dense import Dense
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Fused, Method, tame
+from cnnfilter.core.engine.fourier import Fourier, side
 from cnnfilter.core.engine.levels import Levels
-from cnnfilter.core.engine.separable import Separable, factors
+from cnnfilter.core.engine.separable import Separable, factors, tile
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.winograd import Winograd
 from cnnfilter.core.samples import Rendering, sample_bounds
@@ -49,9 +52,36 @@ def _for_bank(task: Correlation, image: NDArray[Any]) -> Method | None:
 
 def _for_kernel(task: Correlation, image: NDArray[Any], rendering: Rendering | None) -> Method | None:
     parts = factors(task.weights)
-    if parts is None:
+    if parts is not None:
+        return Separable(task, image.shape, *parts, _precision(task, image, sum(map(len, parts)), rendering))
+    if not task.weights.any():
         return None
-    return Separable(task, image.shape, *parts, _precision(task, image, sum(map(len, parts)), rendering))
+    dtype = _precision(task, image, task.weights.size, rendering)
+    narrow = bool(rendering and rendering.samples and rendering.samples.dtype.itemsize == 1)
+    spectral = FLOAT32 if dtype == FLOAT32 and narrow else FLOAT64
+    if _cost_of_spectra(task, image.shape, spectral) < _cost_of_product(task, dtype):
+        return Fourier(task, image.shape, spectral)
+    return Dense(task, image.shape, dtype)
+
+
+def _cost_of_product(task: Correlation, dtype: np.dtype[Any]) -> float:
+    """Nanoseconds a value."""
+    extent, step = task.windows.extent[0], task.windows.stride[0]
+    count = tile(extent)
+    rows = (count - 1) * step + extent
+    return task.windows.size[1] * rows * (0.025 + 0.25 / count) * dtype.itemsize / 4
+
+
+def _cost_of_spectra(task: Correlation, shape: tuple[int, ...], dtype: np.dtype[Any]) -> float:
+    """Nanoseconds a value; infinite with a stride."""
+    if task.windows.stride != (1, 1):
+        return math.inf
+    outputs = task.output_shape((shape[0], shape[1], shape[2]))[:2]
+    wasted = 1.0
+    for extent, count in zip(task.windows.extent, outputs, strict=True):
+        size = side(extent, count)
+        wasted *= size * -(-count // (size - extent + 1)) / count
+    return 14 * wasted * dtype.itemsize / 4
 
 
 def _precision(task: Correlation, image: NDArray[Any], operations: int, rendering: Rendering | None) -> np.dtype[Any]:
@@ -80,10 +110,10 @@ def _reach(task: Correlation, image: NDArray[Any]) -> tuple[float, float]:
 def fused(task: Correlation, image: NDArray[Any], rendering: Rendering, *, count: bool) -> Fused | None:
     """From the image to samples at once, by the method for the task; None where there is none.
 
-    Not for `normalize`, and not for samples of floats or of more than 16 bits, which need float64 all the way.
+    Not for `normalize`, and not for samples that are floats, booleans or of more than 16 bits.
     """
     samples = rendering.samples
-    if rendering.mapping == "normalize" or (samples and (samples.dtype.kind == "f" or samples.dtype.itemsize > 2)):
+    if rendering.mapping == "normalize" or (samples and (samples.dtype.kind not in "iu" or samples.dtype.itemsize > 2)):
         return None
     scaled = task.scaled(float(rendering.gain))
     found = method(scaled, image, rendering)
