@@ -18,7 +18,8 @@ from cnnfilter.core.samples import Rendering, sample_bounds
 
 # The rounding of one operation in float32, and what all of them may make of a level of integer samples.
 ROUNDING, TOLERATED = 2.0**-24, 0.25
-
+# Roundings that count for a product of spectra, about three for each of 16 halvings of a tile.
+SPECTRAL_OPERATIONS = 48
 # Multiplications of a bank that take less than a millisecond in float64.
 SMALL_BANK = 1 << 21
 # Channels and filters from which on Winograd's transforms pay, and its error is allowed (above 400 taps x channels).
@@ -57,8 +58,8 @@ def _for_kernel(task: Correlation, image: NDArray[Any], rendering: Rendering | N
     if not task.weights.any():
         return None
     dtype = _precision(task, image, task.weights.size, rendering)
-    narrow = bool(rendering and rendering.samples and rendering.samples.dtype.itemsize == 1)
-    spectral = FLOAT32 if dtype == FLOAT32 and narrow else FLOAT64
+    narrow = rendering and rendering.samples and rendering.samples.dtype.itemsize == 1
+    spectral = FLOAT32 if narrow and _unseen(task, image, SPECTRAL_OPERATIONS, rendering) else FLOAT64
     if _cost_of_spectra(task, image.shape, spectral) < _cost_of_product(task, dtype):
         return Fourier(task, image.shape, spectral)
     return Dense(task, image.shape, dtype)
@@ -89,12 +90,15 @@ def _precision(task: Correlation, image: NDArray[Any], operations: int, renderin
     if image.dtype.kind not in "biu" or image.dtype.itemsize > 2:
         return FLOAT64
     same_sign = (task.weights >= 0).all() or (task.weights <= 0).all()
-    if same_sign and image.dtype.kind != "i":
-        return FLOAT32
-    unseen = False
-    if rendering and rendering.samples:
-        unseen = max(map(abs, _reach(task, image))) * ROUNDING * (operations + 2) <= TOLERATED
-    return FLOAT32 if unseen else FLOAT64
+    nothing_cancels = same_sign and image.dtype.kind != "i"
+    return FLOAT32 if nothing_cancels or _unseen(task, image, operations, rendering) else FLOAT64
+
+
+def _unseen(task: Correlation, image: NDArray[Any], operations: int, rendering: Rendering | None) -> bool:
+    """Whether that many roundings in float32 cannot move a sample by more than one level."""
+    if not rendering or not rendering.samples or image.dtype.kind not in "biu" or image.dtype.itemsize > 2:
+        return False
+    return max(map(abs, _reach(task, image))) * ROUNDING * (operations + 2) <= TOLERATED
 
 
 def _reach(task: Correlation, image: NDArray[Any]) -> tuple[float, float]:
