@@ -85,6 +85,10 @@ def filter2d(taps: Array) -> Callable[[Array], Array]:
     return lambda image: cv2.filter2D(image, -1, taps.astype(np.float32))
 
 
+def gaussian(size: int) -> Callable[[Array], Array]:
+    return lambda image: cv2.GaussianBlur(image, (size, size), 0)
+
+
 def dilated(size: int, stride: int) -> Callable[[Array], Array]:
     """Maximum pooling without padding: OpenCV's dilation, then every stride-th pixel."""
 
@@ -123,6 +127,12 @@ def rows() -> Iterator[Row]:
         ours = filtered("sobel-v", "abs", stride=stride)
         yield Row(f"sobel abs stride {stride} {name}", image, ours, sliced(sobel_abs, stride))
     yield Row("gaussian 5x5 gray", gray, filtered("gaussian", "clip"), lambda i: cv2.GaussianBlur(i, (5, 5), 0), 1)
+    for size, name, image in ((9, "RGB", color), (31, "gray", gray)):
+        ours = filtered(f"gaussian:{size}", "clip")
+        yield Row(f"gaussian {size}x{size} {name}", image, ours, gaussian(size), 1)
+    for size, wavelength in ((9, 5), (31, 12)):
+        kernel = cnnfilter.kernel(f"gabor:{size}:{wavelength}:30")
+        yield Row(f"gabor {size}x{size} gray", gray, filtered(kernel, "clip"), filter2d(kernel.matrix), within=1)
     yield Row("box 15x15 gray", gray, filtered("box:15", "clip"), lambda i: cv2.blur(i, (15, 15)), within=1)
     yield Row("dense 5x5 integer gray", gray, filtered(dense5, "clip"), filter2d(dense5))
     yield Row("dense 7x7 rational gray", gray, filtered(dense7, "clip", scale="1/64"), filter2d(dense7 / 64), within=1)
