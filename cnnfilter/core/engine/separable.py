@@ -6,8 +6,8 @@ does 50 and more products where a shifted addition does one: a 9 x 9 gaussian ta
 about 2 ns in float32, 31 x 31 about 4 ns. The rows of a band are planar, a channel at a time. Each pass adds up at most
 n + extent numbers, of which all but the taps' are zero, with a relative error of (taps + 1) / 2^24 a pass in float32;
 products of one sign cannot cancel, so that this is the error of the response, for a 31 x 31 kernel at worst 4e-6 and as
-measured below 5e-7. Kernels of both signs and float samples are summed up in float64. Two passes for a separable
-kernel: Huang, Yang and Tang, "A fast two-dimensional median filtering algorithm", 1979, and every text book since.
+measured below 5e-7. Kernels of both signs and float samples are summed up in float64. Source: the Toeplitz form
+of a convolution, as in Golub and Van Loan, "Matrix Computations", 2013.
 """
 
 from collections.abc import Callable
