@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cnnfilter.core import engine
 from cnnfilter.core.convolution import as_image
 from cnnfilter.core.engine import extremes
+from cnnfilter.core.engine.layout import BandPlan
 from cnnfilter.core.engine.padding import padded_rows
-from cnnfilter.core.engine.plan import Plan as BandPlan
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PaddingLike, Pair, PairLike, Sides, Windows, pair
 from cnnfilter.core.numbers import flag

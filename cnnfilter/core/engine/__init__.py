@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine import bands, products, shifts, threads
+from cnnfilter.core.engine.compiler import compiled
 from cnnfilter.core.engine.finish import finish
-from cnnfilter.core.engine.plan import Plan as BandPlan, band_rows
-from cnnfilter.core.engine.program import program
+from cnnfilter.core.engine.layout import BandPlan, band_rows
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.numbers import fit, whole_type
 from cnnfilter.core.samples import BAND, Rendering
@@ -125,9 +125,10 @@ def _fused(
     windows, values = task.windows, output[0] * output[1] * output[2]
     effort = min(max(LEAST_EFFORT, values // 8), MOST_EFFORT)
     effort = 1 << effort.bit_length()  # so that images of about the same size share their programs
-    steps = program(tuple(tuple(k // common for k in row) for row in weights), windows.stride, windows.dilation, effort)
-    rows = band_rows(steps, end, windows, image.shape, output, _threads(image, output))
-    return BandPlan(steps, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
+    primitive = tuple(tuple(k // common for k in row) for row in weights)
+    program = compiled(primitive, windows.stride, windows.dilation, effort)
+    rows = band_rows(program, end, windows, image.shape, output, _threads(image, output))
+    return BandPlan(program, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
 
 
 def rendered(planned: BandPlan, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
