@@ -27,9 +27,8 @@ from cnnfilter.core.samples import BAND, Rendering
 FLOAT = np.dtype(np.float64)
 # Fewer values than these are not worth a second thread, which costs 0.1 ms to wake.
 ALONE = 1 << 20
-# Pairs of terms that the search for a program may look at: as many as take a few times as long as the image does, and
-# within bounds that the next image with the same kernel will thank for.
-LEAST_EFFORT, MOST_EFFORT = 3_000, 300_000
+# Bounds of the search for a program, in units of some 0.4 microseconds: as long as a few passes over the image take.
+LEAST_EFFORT, MOST_EFFORT = 5_000, 200_000
 
 Strategy = Callable[[Correlation, NDArray[Any], np.dtype[Any], int], Iterator[tuple[slice, NDArray[Any]]]]
 STRATEGIES: dict[str, Strategy] = {"shifts": shifts.sums, "products": products.sums}
@@ -123,7 +122,7 @@ def _fused(
         return None
     output, taps = task.output_shape(image.shape), int(np.count_nonzero(task.weights))
     windows, values = task.windows, output[0] * output[1] * output[2]
-    effort = min(max(LEAST_EFFORT, values // 8), MOST_EFFORT)
+    effort = min(max(LEAST_EFFORT, values // 64), MOST_EFFORT)
     effort = 1 << effort.bit_length()  # so that images of about the same size share their programs
     primitive = tuple(tuple(k // common for k in row) for row in weights)
     program = compiled(primitive, windows.stride, windows.dilation, effort)

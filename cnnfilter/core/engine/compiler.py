@@ -29,7 +29,7 @@ def compiled(weights: Weights, stride: Pair = (1, 1), dilation: Pair = (1, 1), e
     s3 = s2[+0, +2] - s2
     result: s3
 
-    `effort` bounds the search: the number of pairs of terms that it may look at, some 10 million a second.
+    `effort` bounds the search, see `shortened`. Programs are remembered.
     """
     taps = [(y * dilation[0], x * dilation[1], k) for y, row in enumerate(weights) for x, k in enumerate(row) if k]
     factors = rank_one(weights)

@@ -28,7 +28,8 @@ class _Pattern(NamedTuple):
 def shortened(terms: Terms, first: int, effort: int) -> tuple[list[Step], Terms]:
     """(steps, terms that remain to be summed): a beam search for pairs whose sum is needed more than once.
 
-    The steps make signals first, first + 1, ... `effort` bounds the pairs of terms that are looked at.
+    The steps make signals first, first + 1, ... `effort` bounds the work: pairs of terms
+    looked at, and terms divided, some two million a second. It is counted, not timed, so that programs repeat.
     """
     best: tuple[list[Step], Terms] = ([], terms)
     front = [best]
@@ -36,7 +37,7 @@ def shortened(terms: Terms, first: int, effort: int) -> tuple[list[Step], Terms]
     while front and _length(front[0]) <= _length(best) + 2:
         found = []
         for steps, current in front:
-            effort -= len(current) ** 2
+            effort -= len(current) * (len(current) + 4 * PATTERNS)
             if effort < 0:
                 return best
             for pattern in _patterns(current):
