@@ -25,8 +25,6 @@ from cnnfilter.core.numbers import fit, whole_type
 from cnnfilter.core.samples import BAND, Rendering
 
 FLOAT = np.dtype(np.float64)
-# Fewer values than these are not worth a second thread, which costs 0.1 ms to wake.
-ALONE = 1 << 20
 # Bounds of the search for a program, in units of some 0.4 microseconds: as long as a few passes over the image take.
 LEAST_EFFORT, MOST_EFFORT = 5_000, 200_000
 
@@ -136,4 +134,4 @@ def rendered(planned: BandPlan, image: NDArray[Any]) -> tuple[NDArray[Any], int]
 
 
 def _threads(image: NDArray[Any], output: tuple[int, ...]) -> int:
-    return threads.threads() if max(image.size, output[0] * output[1] * output[2]) >= ALONE else 1
+    return threads.threads_for(max(image.size, output[0] * output[1] * output[2]))

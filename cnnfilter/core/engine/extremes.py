@@ -1,8 +1,7 @@
 """Maximum and minimum pooling: rows with rows, then flat rows with themselves, then the columns that are kept.
 
 Windows of 1, 2, 4, ... columns are reduced by one operation on the whole band each, the last two of them overlapping,
-so that a window of k columns takes log2(k) operations. After van Herk, "A fast algorithm for local minimum and maximum
-filters on rectangular and octagonal kernels", 1992, which is better for large windows without vector instructions.
+so that a window of k columns takes log2(k) operations.
 """
 
 import sys
@@ -21,7 +20,6 @@ from cnnfilter.core.geometry import Sides, Windows
 Array = NDArray[Any]
 
 BAND = 2 << 20  # bytes of a band of the input
-ALONE = 1 << 20  # fewer values than these are not worth a second thread
 
 
 def pooled(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill: float) -> Array:
@@ -31,7 +29,7 @@ def pooled(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill:
     """
     rows, columns = windows.output_size(*image.shape[:2])
     out = np.empty((rows, columns, image.shape[2]), image.dtype.newbyteorder("="))
-    count = threads.threads() if image.size >= ALONE else 1
+    count = threads.threads_for(image.size)
     stride_y, stride_x = windows.stride
     width = -(-(image.shape[1] + sum(sides[1])) // stride_x) * stride_x
     row = width * image.shape[2] * image.itemsize

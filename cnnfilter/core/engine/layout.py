@@ -156,11 +156,9 @@ class Layout:
         return Span(self._spans[ref.signal].start + self._offset(ref), length)
 
     def _allocate(self, length: int) -> Span:
-        fitting = [span for span in self._free if span.length >= length]
-        if fitting:
-            block = min(fitting, key=lambda span: span.length)
-            self._free.remove(block)
-            return block
+        for i in reversed(range(len(self._free))):  # what was used last is still in the cache
+            if self._free[i].length >= length:
+                return self._free.pop(i)
         line = LINE // self.plan.finish.dtype.itemsize
         block = Span(self.size, -(-length // line) * line)
         self.size += block.length + 2 * line  # apart, so that blocks do not fall on the same lines of the cache
