@@ -79,8 +79,9 @@ class Band:
 
     def _bound(self, call: Call) -> tuple[Any, tuple[Any, ...]]:
         operands = [self._of(x) if isinstance(x, Span) else x for x in call.operands]
-        is_test = call.function is np.not_equal
-        return call.function, (*operands, self._flags(call.out) if is_test else self._of(call.out))
+        if call.function is np.greater:
+            return np.greater, (operands[0].view(operands[1].dtype), operands[1], self._flags(call.out))
+        return call.function, (*operands, self._of(call.out))
 
     def _picks(self, call: Picking) -> list[tuple[Any, tuple[Any, ...]]]:
         """Copies of every stride-th column, a channel each; of one channel by a cast that keeps the lower half."""

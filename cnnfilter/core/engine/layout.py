@@ -31,7 +31,7 @@ class Span(NamedTuple):
 
 
 class Call(NamedTuple):
-    """function(*operands, out=out); operands are spans and scalars."""
+    """function(*operands, out=out); operands are spans and scalars. `np.greater` compares without sign."""
 
     function: Any
     operands: tuple[Any, ...]
@@ -221,10 +221,15 @@ class Layout:
             then(np.right_shift, finish.divisor.bit_length() - 1) if is_power else then(np.floor_divide, finish.divisor)
 
     def _lay_count(self, limits: tuple[int, int]) -> None:
-        """Append what tells the values that will be clipped from the others."""
-        clipped, self.flags = (self._allocate(self.result.length)._replace(length=self.result.length) for _ in range(2))
-        self.calls.append(Call(np.clip, (self.result, *map(self._scalar, limits)), clipped))
-        self.calls.append(Call(np.not_equal, (self.result, clipped), self.flags))
+        """Append what tells values that will be clipped: less the lower limit, they are too large or wrap."""
+        low, high = limits
+        self.flags = self._allocate(self.result.length)._replace(length=self.result.length)
+        above = self.result
+        if low:
+            above = self._allocate(self.result.length)._replace(length=self.result.length)
+            self.calls.append(Call(np.subtract, (self.result, self._scalar(low)), above))
+        unsigned = np.dtype(f"u{self.plan.finish.dtype.itemsize}")
+        self.calls.append(Call(np.greater, (above, unsigned.type(high - low)), self.flags))
 
 
 def _operands(step: Step) -> tuple[Ref, ...]:
