@@ -121,6 +121,7 @@ def _serve(connection: Connection, make: Make, arguments: tuple[Any, ...]) -> No
     """The life of a worker: jobs come and results go through the connection, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal reaches all; the parent decides
     signal.signal(signal.SIGTERM, _leave)
+    os.environ["CNNFILTER_THREADS"] = "1"  # many images at once, one thread each
     work = make(*arguments)
     with contextlib.suppress(EOFError, OSError):
         while True:
