@@ -5,7 +5,7 @@ from pathlib import PurePath
 import click
 
 from cnnfilter.cli.options import Shared, pipeline_options, shared_options
-from cnnfilter.errors import ParameterError
+from cnnfilter.errors import FileError, ParameterError
 
 EXAMPLES = """\b
 Examples:
@@ -40,12 +40,16 @@ def pipeline(
     if file is not None:
         if weights is not None or init is not None:
             raise ParameterError("weights", "with --file, weights and init are keys of the file")
-        parsed = load_pipeline(file)
+        try:
+            parsed = load_pipeline(file)
+        except FileError as error:
+            raise ParameterError("file", str(error)) from error
         label = parsed.name if parsed.name.isprintable() and PurePath(parsed.name).name == parsed.name else "pipeline"
     else:
         parsed, label = parse_pipeline(steps or "", weights=weights, init=init, seed=seed), "pipeline"
     for tap in taps:
         if parsed.node(tap).name == parsed.last.name:
             raise ParameterError("tap", f"{tap!r} is the last layer, whose output is the result")
+    parsed.check_weights()
     step = Step("pipeline", label, parsed, tuple(dict.fromkeys(taps)))
     return execute([step], shared, maps="files" if maps == "files" else "grid")

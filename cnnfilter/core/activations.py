@@ -95,7 +95,7 @@ def softmax(x: "ArrayLike") -> Floats:
     [0.5, 0.5]
     """
     array = _floats(x)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         powers = np.exp(array - array.max(axis=-1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 

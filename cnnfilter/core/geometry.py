@@ -145,17 +145,15 @@ class Windows:
         """
         sizes = (height, width)
         padded = [n + sum(sides) for n, sides in zip(sizes, self.padding, strict=True)]
-        if min(sizes) < 1 or any(n < e for n, e in zip(padded, self.extent, strict=True)):
+        along = zip(padded, self.extent, self.stride, strict=True)
+        counts = [self._count(n, p[0], total) for n, p, total in zip(sizes, self.padding, along, strict=True)]
+        if min(*sizes, *counts) < 1:
             raise UnfitError(
-                "padding",
+                "",
                 f"the output would be empty: a window of {_by(self.extent)}{_dilated(self.dilation)} does not fit into "
-                f"an image of {_by(sizes)} padded to {_by(padded)}",
+                f"an image of {_by(sizes)}, padded to {_by(padded)}",
             )
-        rows, columns = (
-            self._count(n, p[0], total)
-            for n, p, total in zip(sizes, self.padding, zip(padded, self.extent, self.stride, strict=True), strict=True)
-        )
-        return rows, columns
+        return counts[0], counts[1]
 
     def _count(self, length: int, before: int, along: tuple[int, int, int]) -> int:
         """Windows along an axis of `length`, of which `along` tells (padded length, extent, stride).

@@ -120,7 +120,7 @@ class Pooling:
         """(rows of the output, maxima, minima or means) band by band; means in float64."""
         windows = self.windows(image.shape)
         rows, columns = windows.output_size(*image.shape[:2])
-        if windows.size == image.shape[:2] and windows.padding == ((0, 0), (0, 0)):
+        if windows.size == windows.extent == image.shape[:2] and windows.padding == ((0, 0), (0, 0)):
             yield slice(0, 1), _whole(image, self.kind)
             return
         work, fill = _working_type(image, self.kind)
@@ -194,7 +194,8 @@ def pool(
 def _whole(image: NDArray[Any], kind: Kind) -> NDArray[Any]:
     if kind != "avg":
         return np.asarray((image.max if kind == "max" else image.min)(axis=(0, 1), keepdims=True))
-    total = image.sum(axis=(0, 1), keepdims=True, dtype=np.float64 if image.dtype.kind == "f" else np.int64)
+    with np.errstate(invalid="ignore"):  # inf - inf: NaN is the answer
+        total = image.sum(axis=(0, 1), keepdims=True, dtype=np.float64 if image.dtype.kind == "f" else np.int64)
     return np.asarray(total / (image.shape[0] * image.shape[1]))
 
 

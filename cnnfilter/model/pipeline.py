@@ -18,7 +18,7 @@ from cnnfilter.core.convolution import as_image
 from cnnfilter.core.geometry import Pair
 from cnnfilter.core.samples import SampleType
 from cnnfilter.core.vocabulary import Mapping
-from cnnfilter.errors import ParameterError, UnfitError
+from cnnfilter.errors import FileError, ParameterError, UnfitError
 from cnnfilter.model import weights as weight_files
 from cnnfilter.model.filters import BatchNorm, Conv2d, Learned
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors
@@ -156,7 +156,8 @@ class Pipeline:
         names = self._names()
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
-            raise ParameterError("name", f"{self._at(names.index(repeated[0]))}two layers are called {repeated[0]!r}")
+            second = names.index(repeated[0], names.index(repeated[0]) + 1)
+            raise ParameterError("name", f"{self._at(second)}two layers are called {repeated[0]!r}")
         found = []
         for index, (name, layer) in enumerate(zip(names, self.layers, strict=True)):
             before = names[index - 1] if index else INPUT
@@ -189,7 +190,9 @@ class Pipeline:
         return names
 
     def _at(self, index: int, name: str = "") -> str:
-        """Where a layer was written, for messages."""
+        """Where a layer was written, for messages; nothing for the only one of a command."""
+        if len(self.layers) == 1 and not self.places:
+            return ""
         place = self.places[index] if index < len(self.places) else f"layer {index + 1}"
         return f"{place}{f' ({name})' if name else ''}: "
 
@@ -219,7 +222,7 @@ class Pipeline:
         """
         shapes = {INPUT: tuple(int(n) for n in input_shape)}
         for node in self._told_nodes:
-            with _naming(node, shapes):
+            with _naming(node):
                 shapes[node.name] = node.layer.output_shape(*(shapes[name] for name in node.inputs))
         return shapes
 
@@ -268,16 +271,41 @@ class Pipeline:
             isinstance(layer, Dense) and layer.units is None
         )
         needs_bias = layer.bias is None and layer.params is not None
-        if (unknown or needs_bias) and self._file is not None:
+        if (unknown or needs_bias) and self._file is not None and layer.init is None:
             told: dict[str, Any] = {}
-            shape = self._file.shapes.get(_tensor_name(layer, "weight") or "")
-            if unknown and shape is not None and isinstance(layer, Conv2d | Dense):
-                with _naming(node, {}):
-                    told = layer.told_by(shape)
+            name = _tensor_name(layer, "weight")
+            if unknown and name is not None and isinstance(layer, Conv2d | Dense):
+                with _naming(node):
+                    told = layer.told_by(self._shape_in_file(node, name))
             if needs_bias:
                 told["bias"] = f"{layer.params}.bias" in self._file.shapes
             return replace(layer, **told)
         return layer
+
+    def _shape_in_file(self, node: Node, name: str) -> Shape:
+        assert self._file is not None
+        if name not in self._file.shapes:
+            near = _like(name, [*self._file.shapes])
+            raise UnfitError("weights", f"{node.place}{self.weights} has no tensor {name!r}{near}")
+        return self._file.shapes[name]
+
+    def check_weights(self) -> None:
+        """Refuse a weights file that cannot be read or that lacks a tensor, before any image is there.
+
+        Raises:
+            ParameterError: names the file and the layer that wants the tensor.
+        """
+        try:
+            for node in self._told_nodes:
+                if self._file is not None and isinstance(node.layer, Learned) and node.layer.init is None:
+                    roles = ("weight", "mean", "variance") if isinstance(node.layer, BatchNorm) else ("weight",)
+                    names = [_tensor_name(node.layer, role) for role in roles]
+                    for name in names:
+                        if name is not None:
+                            self._shape_in_file(node, name)
+        except FileError as error:
+            wants = next(node.place for node in self.nodes if isinstance(node.layer, Learned))
+            raise ParameterError("weights", f"{wants}{error}") from error
 
     def tensors(self, input_shape: Shape) -> dict[str, Tensors]:
         """The tensors of every layer that has some, for an input of that shape.
@@ -315,12 +343,7 @@ class Pipeline:
                 continue
             name = _tensor_name(layer, role)
             if self._file is not None and name is not None and layer.init is None:
-                if name not in self._file.shapes:
-                    raise UnfitError(
-                        "weights",
-                        f"{node.place}{self.weights} has no tensor {name!r}{_like(name, [*self._file.shapes])}",
-                    )
-                _check_shape(node, name, self._file.shapes[name], shape)
+                _check_shape(node, name, self._shape_in_file(node, name), shape)
                 found[role] = self._file[name]
             elif layer.init or self.init:
                 seed = self.seed if layer.seed is None else layer.seed
@@ -387,7 +410,7 @@ class Pipeline:
         alive: dict[str, Array] = {INPUT: image}
         for node, unneeded in self._schedule(kept):
             started = time.perf_counter()
-            with _naming(node, {}), np.errstate(over="ignore", invalid="ignore"):
+            with _naming(node), np.errstate(over="ignore", invalid="ignore"):
                 inputs = [alive[name] for name in node.inputs]
                 alive[node.name] = output = apply(node, inputs, tensors.get(node.name, NO_TENSORS))
             if observe is not None:
@@ -469,7 +492,7 @@ class Pipeline:
         if not isinstance(self.last.layer, Softmax | Sigmoid) or output.ndim != 1:
             return None
         labels = self.labels if self.labels and len(self.labels) == len(output) else tuple(map(str, range(len(output))))
-        order = sorted(range(len(output)), key=lambda i: (-float(output[i]), i))
+        order = np.argsort(-output, kind="stable").tolist()
         return [(labels[i], float(output[i])) for i in order]
 
     def __str__(self) -> str:
@@ -485,21 +508,20 @@ class Pipeline:
 
 
 class _naming:  # noqa: N801 - used as a function
-    """Errors within are told of a layer: its place and name, and what it was given."""
+    """Errors within are told of a layer: where it was written and its name; the one layer of a command is known."""
 
-    def __init__(self, node: Node, shapes: dict[str, Shape]) -> None:
-        self.node, self.shapes = node, shapes
+    def __init__(self, node: Node) -> None:
+        self.node = node
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ParameterError) and not error.message.startswith(self.node.place):
-            hint = ""
-            first = self.shapes.get(INPUT)
-            if first is not None and self.node.inputs == (INPUT,) and len(first) == 3:
-                hint = f" (the picture is {'x'.join(map(str, first))})"
-            raise type(error)(error.parameter, f"{self.node.place}{error.message}{hint}") from error
+        place = self.node.place
+        if place and isinstance(error, ParameterError) and not error.message.startswith(place):
+            key = f"{error.parameter}: " if error.parameter not in ("", "weights") else ""
+            message = error.message.removeprefix(f"{self.node.layer.type} ")
+            raise type(error)("", f"{place}{key}{message}") from error
 
 
 def _in_order(nodes: list[Node]) -> Iterator[Node]:
@@ -547,11 +569,21 @@ def _tensor_name(layer: Learned, role: str) -> str | None:
 
 
 def _check_shape(node: Node, name: str, came: Shape, wanted: Shape) -> None:
-    if came != wanted:
-        raise UnfitError(
-            "weights",
-            f"{node.place}the tensor {name} is {'x'.join(map(str, came))}, {'x'.join(map(str, wanted))} is wanted",
-        )
+    if came == wanted:
+        return
+    layer, hint = node.layer, ""
+    if isinstance(layer, Conv2d) and (came[0], came[2:]) == (wanted[0], wanted[2:]) and len(came) == 4:
+        takes = came[1] * layer.groups
+        hint = f": the input has {wanted[1] * layer.groups} channels, the weights take {takes}"
+        hint += "; put gray before it" if takes == 1 else ""
+        hint += "; a picture in colour (no gray) has 3" if takes == 3 else ""
+    if isinstance(layer, Dense) and len(came) == 2 and came[0] == wanted[0]:
+        hint = f": {wanted[1]} values came, the weights take {came[1]}; a resize at the beginning would fit the size"
+    raise UnfitError("weights", f"{node.place}the tensor {name} is {_by(came)}, {_by(wanted)} is wanted{hint}")
+
+
+def _by(shape: Shape) -> str:
+    return "x".join(map(str, shape))
 
 
 def _drawn(role: str, shape: Shape, seeds: list[int]) -> Array:

@@ -42,7 +42,10 @@ def parse_pipeline(text: str, *, weights: str | None = None, init: str | None = 
             raise ParameterError("steps", f"{place} is empty; write TYPE [MAIN] [key=value ...] | ...")
         layers.append(_layer(f"{place} ({words[0]})", words[0], *_arguments(place, words[1:])))
         places.append(place)
-    return Pipeline(tuple(layers), weights=weights, init=init, seed=seed, places=tuple(places))
+    try:
+        return Pipeline(tuple(layers), weights=weights, init=init, seed=seed, places=tuple(places))
+    except ParameterError as error:
+        raise type(error)("steps", error.message) from error
 
 
 def load_pipeline(path: str) -> Pipeline:
@@ -135,7 +138,7 @@ def _layer(place: str, type_name: str, main: Any, keys: dict[str, Any]) -> Layer
         return make(type_name, keys, main if main is None or main_key in _TEXT_KEYS else _value(main))
     except ParameterError as error:
         key = f"{error.parameter}: " if error.parameter and error.parameter not in error.message else ""
-        raise ParameterError(error.parameter, f"{place}: {key}{error.message}") from error
+        raise ParameterError("steps", f"{place}: {key}{error.message}") from error
 
 
 def _steps(text: str) -> list[list[str]]:
@@ -161,12 +164,13 @@ def _arguments(place: str, words: Sequence[str]) -> tuple[Any, dict[str, Any]]:
         key, equals, value = word.partition("=")
         if equals and re.fullmatch(r"[a-z_]+", key):
             if key in keys:
-                raise ParameterError(key, f"{place}: {key} is given twice")
+                raise ParameterError("steps", f"{place}: {key} is given twice")
             keys[key] = value if key in _TEXT_KEYS else _value(value)
         elif main is None:
             main = word
         else:
-            raise ParameterError("steps", f"{place}: {word!r} is a second value without a key, after {main!r}")
+            slip = f"; did you mean {word.replace('-', '_', key.count('-'))}?" if equals else ""
+            raise ParameterError("steps", f"{place}: {word!r} is a second value without a key, after {main!r}{slip}")
     return main, keys
 
 
