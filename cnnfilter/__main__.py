@@ -5,8 +5,11 @@ import sys
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
-    from cnnfilter.cli.main import run
-
+    try:
+        from cnnfilter.cli.main import run
+    except KeyboardInterrupt:  # before there is a handler
+        sys.stderr.write("cnnfilter: interrupted\n")
+        sys.exit(130)
     sys.exit(run())
 
 

@@ -138,8 +138,15 @@ def write(path: str, image: Image, file_format: Format, options: WriteOptions, s
     if stream is None and sys.stdout is None:
         raise OutputError(path, "standard output is closed")
     out = stream or sys.stdout.buffer
-    out.write(content)
-    out.flush()
+    try:
+        rest = memoryview(content)
+        while rest:  # an unbuffered stream takes only a part at a time
+            rest = rest[out.write(rest) or 0 :]
+        out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError("standard output", f"cannot be written: {error.strerror}") from error
     return len(content)
 
 

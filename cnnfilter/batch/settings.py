@@ -24,6 +24,7 @@ class Settings:
     no_clobber: bool = False
     dry_run: bool = False
     maps: Maps = "grid"
+    inputs: frozenset[tuple[int, int]] = frozenset()  # device and inode of every input, which is never written to
     encoding: WriteOptions = field(default_factory=WriteOptions)
 
 

@@ -8,6 +8,7 @@ import re
 import stat
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ TEMPORARY_PREFIX = ".cnnfilter-"
 LARGEST_JPEG_EXIF = 65_533  # one APP1 segment
 _READABLE = [name for f in formats.FORMATS for name in f.pillow if name != "MPO"]  # MPO opens as JPEG
 _ORIENTATION = 0x0112
+_one_at_a_time = threading.Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what Pillow logs goes to standard error
 # Tags of a TIFF that describe the picture, not how its bytes are stored: description, camera, software, time, artist,
 # copyright, and the EXIF and GPS directories.
@@ -270,6 +272,11 @@ def _check_pixels(width: int, height: int, max_pixels: int) -> None:
 @contextlib.contextmanager
 def _open(file: BinaryIO, max_pixels: int) -> Iterator[PIL.Image.Image]:
     """Pillow's picture, refused from its header if it is too large; Pillow's own warnings are kept off the terminal."""
+    with _one_at_a_time:  # the limit, warning filters and standard error are the process's own
+        yield from _open_alone(file, max_pixels)
+
+
+def _open_alone(file: BinaryIO, max_pixels: int) -> Iterator[PIL.Image.Image]:
     limit = PIL.Image.MAX_IMAGE_PIXELS
     PIL.Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow looks at it for nested pictures, too
     try:
@@ -512,8 +519,9 @@ def _permissions(target: Path) -> int:
     """Those of the file that is replaced, else what the umask leaves (mkstemp gives 0600)."""
     with contextlib.suppress(OSError):
         return stat.S_IMODE(target.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
+    with _one_at_a_time:
+        mask = os.umask(0)
+        os.umask(mask)
     return 0o666 & ~mask
 
 

@@ -7,6 +7,7 @@ chosen by deflating samples of it. zlib lets other threads run meanwhile, and li
 Format: "Portable Network Graphics (PNG) Specification (Third Edition)", W3C, 2025. Joined bands: Adler, "pigz".
 """
 
+import contextlib
 import os
 import struct
 import zlib
@@ -82,7 +83,11 @@ def write(image: Image, file: IO[bytes], *, strip: bool = False) -> None:
 def thread_count() -> int:
     """Threads that deflate: CNNFILTER_THREADS, or one a processor."""
     given = os.environ.get("CNNFILTER_THREADS", "")
-    return int(given) if given.isdecimal() and int(given) else os.cpu_count() or 1
+    if given.isdecimal() and int(given):
+        return int(given)
+    with contextlib.suppress(AttributeError, OSError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def joined_adler(first: int, second: int, length: int) -> int:

@@ -1,6 +1,5 @@
 """A pipeline: named layers as a graph, run on an image or summed up without running."""
 
-import difflib
 import math
 import os
 import time
@@ -18,6 +17,7 @@ from cnnfilter.core.convolution import as_image
 from cnnfilter.core.geometry import Pair
 from cnnfilter.core.samples import SampleType
 from cnnfilter.core.vocabulary import Mapping
+from cnnfilter.core.words import by, like
 from cnnfilter.errors import FileError, ParameterError, UnfitError
 from cnnfilter.model import weights as weight_files
 from cnnfilter.model.filters import BatchNorm, Conv2d, Learned
@@ -139,7 +139,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
-            raise ParameterError("layers", f"{self.name}: a pipeline needs at least one layer")
+            raise ParameterError("layers", "a pipeline needs at least one layer")
         if self.init not in (None, "normal"):
             raise ParameterError("init", f"{self.init!r} is not normal")
         _ = self.nodes
@@ -165,7 +165,7 @@ class Pipeline:
             place = self._at(index, name)
             for wanted in inputs:
                 if wanted not in (INPUT, *names):
-                    raise ParameterError("from", f"{place}there is no layer {wanted!r}{_like(wanted, [INPUT, *names])}")
+                    raise ParameterError("from", f"{place}there is no layer {wanted!r}{like(wanted, [INPUT, *names])}")
             try:
                 check_inputs(layer, len(inputs))
             except ParameterError as error:
@@ -212,7 +212,7 @@ class Pipeline:
             if node.name == name:
                 return node
         names = [node.name for node in self.nodes]
-        raise ParameterError("tap", f"there is no layer {name!r}{_like(name, names)}")
+        raise ParameterError("tap", f"there is no layer {name!r}{like(name, names)}")
 
     def shapes(self, input_shape: Shape) -> dict[str, Shape]:
         """The shape of every layer's output, and of the input.
@@ -220,7 +220,9 @@ class Pipeline:
         Raises:
             UnfitError: names the layer that an input does not fit.
         """
-        shapes = {INPUT: tuple(int(n) for n in input_shape)}
+        if len(input_shape) not in (2, 3) or not all(isinstance(n, int) and n > 0 for n in input_shape):
+            raise ParameterError("input_shape", f"{input_shape} is not (height, width) or (height, width, channels)")
+        shapes = {INPUT: tuple(input_shape)}
         for node in self._told_nodes:
             with _naming(node):
                 shapes[node.name] = node.layer.output_shape(*(shapes[name] for name in node.inputs))
@@ -285,26 +287,31 @@ class Pipeline:
     def _shape_in_file(self, node: Node, name: str) -> Shape:
         assert self._file is not None
         if name not in self._file.shapes:
-            near = _like(name, [*self._file.shapes])
+            near = like(name, [*self._file.shapes])
             raise UnfitError("weights", f"{node.place}{self.weights} has no tensor {name!r}{near}")
         return self._file.shapes[name]
 
     def check_weights(self) -> None:
-        """Refuse a weights file that cannot be read or that lacks a tensor, before any image is there.
+        """Refuse a lack of weights, a file of them that cannot be read, or one that lacks a tensor.
 
         Raises:
             ParameterError: names the file and the layer that wants the tensor.
         """
         try:
+            _ = self._file
             for node in self._told_nodes:
-                if self._file is not None and isinstance(node.layer, Learned) and node.layer.init is None:
-                    roles = ("weight", "mean", "variance") if isinstance(node.layer, BatchNorm) else ("weight",)
-                    names = [_tensor_name(node.layer, role) for role in roles]
-                    for name in names:
-                        if name is not None:
-                            self._shape_in_file(node, name)
+                layer = node.layer
+                if not isinstance(layer, Learned) or layer.init or self.init:
+                    continue
+                roles = ("weight", "mean", "variance") if isinstance(layer, BatchNorm) else ("weight",)
+                for role in roles:
+                    name = _tensor_name(layer, role)
+                    if self._file is not None and name is not None:
+                        self._shape_in_file(node, name)
+                    elif getattr(layer, role) is None and not (isinstance(layer, BatchNorm) and name is None):
+                        raise UnfitError("weights", self._lack(node, role))
         except FileError as error:
-            wants = next(node.place for node in self.nodes if isinstance(node.layer, Learned))
+            wants = next((node.place for node in self.nodes if isinstance(node.layer, Learned)), "")
             raise ParameterError("weights", f"{wants}{error}") from error
 
     def tensors(self, input_shape: Shape) -> dict[str, Tensors]:
@@ -351,11 +358,12 @@ class Pipeline:
             elif isinstance(layer, BatchNorm) and name is None:
                 found[role] = _drawn(role, shape, [])
             else:
-                wanted = f"{role} of {'x'.join(map(str, shape))}"
-                raise UnfitError(
-                    "weights", f'{node.place}{layer.type} has no {wanted}: name a file in weights, or init = "normal"'
-                )
+                raise UnfitError("weights", self._lack(node, role))
         return found
+
+    def _lack(self, node: Node, role: str) -> str:
+        where = f"{self.source}: " if self.source else ""
+        return f'{where}{node.place}{node.layer.type} has no {role}: name a file in weights, or init = "normal"'
 
     # ------------------------------------------------------------------------------------------------------- running
 
@@ -491,7 +499,9 @@ class Pipeline:
         """(label, probability), the likeliest first, where the last layer is softmax or sigmoid over a vector."""
         if not isinstance(self.last.layer, Softmax | Sigmoid) or output.ndim != 1:
             return None
-        labels = self.labels if self.labels and len(self.labels) == len(output) else tuple(map(str, range(len(output))))
+        labels = self.labels or tuple(map(str, range(len(output))))
+        if len(labels) != len(output):
+            raise UnfitError("labels", f"there are {len(labels)} labels for {len(output)} classes")
         order = np.argsort(-output, kind="stable").tolist()
         return [(labels[i], float(output[i])) for i in order]
 
@@ -579,11 +589,7 @@ def _check_shape(node: Node, name: str, came: Shape, wanted: Shape) -> None:
         hint += "; a picture in colour (no gray) has 3" if takes == 3 else ""
     if isinstance(layer, Dense) and len(came) == 2 and came[0] == wanted[0]:
         hint = f": {wanted[1]} values came, the weights take {came[1]}; a resize at the beginning would fit the size"
-    raise UnfitError("weights", f"{node.place}the tensor {name} is {_by(came)}, {_by(wanted)} is wanted{hint}")
-
-
-def _by(shape: Shape) -> str:
-    return "x".join(map(str, shape))
+    raise UnfitError("weights", f"{node.place}the tensor {name} is {by(came)}, {by(wanted)} is wanted{hint}")
 
 
 def _drawn(role: str, shape: Shape, seeds: list[int]) -> Array:
@@ -597,10 +603,3 @@ def _drawn(role: str, shape: Shape, seeds: list[int]) -> Array:
             np.float32
         )
     return np.full(shape, 1 if role in ("weight", "variance") else 0, np.float32)
-
-
-def _like(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    return f"; there are {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}"
