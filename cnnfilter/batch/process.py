@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from cnnfilter.images import files, formats
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
 from cnnfilter.model.filters import Convolve, Pool
-from cnnfilter.model.pipeline import INPUT
 
 # What --max-pixels leaves to a stack of feature maps.
 VALUES_A_PIXEL = 4
@@ -56,7 +55,6 @@ class _Work:
     step: Step
     image: Image
     settings: Settings
-    stream: IO[bytes] | None
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
@@ -75,13 +73,13 @@ class _Output:
     record: Record
 
 
-def process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] | None = None) -> Iterator[Record]:
+def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
     """Do one job, a record an output; an image that cannot be read gives one record for all its outputs.
 
-    `stream` takes what goes to standard output. An error becomes a failed record.
+    An error becomes a failed record.
     """
     try:
-        yield from _process(job, steps, settings, stream)
+        yield from _process(job, steps, settings)
     except BrokenPipeError:  # of standard output
         raise
     except Exception as error:  # a fault of ours costs one image, not the batch
@@ -90,7 +88,7 @@ def process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] |
         yield replace(record, exit_code=1, trace=traceback.format_exc())
 
 
-def _process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] | None) -> Iterator[Record]:
+def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
     source, operation = job.source.path, steps[0].operation
     if job.source.skipped is not None:
         yield Record(source, status="skipped", operation=operation, warnings=(job.source.skipped,))
@@ -120,7 +118,7 @@ def _process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] 
         return
     for step, own in waiting:
         try:
-            records = _apply(_Work(step, image, settings, stream), source, own)
+            records = _apply(_Work(step, image, settings), source, own)
         except (CnnfilterError, MemoryError) as error:
             described = replace(_described(step, None), input=source, output=own[0].path, input_bytes=image.nbytes)
             records = [_failed(described, error)]
@@ -279,14 +277,14 @@ def _written(work: _Work, output: _Output, result: NDArray[Any], alpha: NDArray[
         if not wanted:
             return replace(record, status="skipped")
         nbytes = sum(
-            write(paths[index], Image(result[:, :, index], None, file_format, metadata), file_format, options, None)
+            write(paths[index], Image(result[:, :, index], None, file_format, metadata), file_format, options)
             for index in wanted
         )
         return replace(record, output_bytes=nbytes)
     if _stays(work, path):
         return replace(record, status="skipped")
     drawn = as_picture(result, form, file_format, record.kernel or output.layer)
-    nbytes = write(path, Image(drawn, alpha, file_format, metadata), file_format, options, work.stream)
+    nbytes = write(path, Image(drawn, alpha, file_format, metadata), file_format, options)
     return replace(record, output_bytes=nbytes)
 
 
@@ -317,7 +315,7 @@ def _finite(pixels: NDArray[Any]) -> bool:
 
 def _described(step: Step, shape: tuple[int, ...] | None) -> Record:
     """A record with what is known of the operation, and for an image of `shape` of its windows."""
-    record = Record(INPUT, operation=step.operation)
+    record = Record("", operation=step.operation)
     layer = step.pipeline.layers[0]
     if step.operation == "pipeline":
         return record

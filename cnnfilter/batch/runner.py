@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import IO
 
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.process import process
@@ -28,7 +27,6 @@ def run(
     steps: list[Step],
     settings: Settings,
     receive: Callable[[Record], None],
-    stream: IO[bytes] | None = None,
     workers: int | None = None,
 ) -> Totals:
     """Do all jobs, hand every record to `receive` in the order of the inputs, and return the totals.
@@ -41,7 +39,7 @@ def run(
     count = min(workers or available_processors(), len(jobs))
     few = len(jobs) < (2 if workers else LEAST_FOR_WORKERS)
     if count < 2 or few or settings.dry_run or _uses_streams(jobs):
-        here = (list(process(job, steps, settings, stream)) for job in jobs if not stopped.is_set())
+        here = (list(process(job, steps, settings)) for job in jobs if not stopped.is_set())
         _receive(here, jobs, totals, receive, stopped)
     else:
         with _stopping(Workers(count, _tell, steps, settings), jobs) as executor:

@@ -10,7 +10,7 @@ from cnnfilter.core import activations
 from cnnfilter.core.geometry import Windows
 from cnnfilter.core.numbers import real, whole, whole_type
 from cnnfilter.core.samples import sample_bounds
-from cnnfilter.errors import ParameterError, UnfitError
+from cnnfilter.errors import UnfitError
 from cnnfilter.model.filters import Learned
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors
 
@@ -315,15 +315,3 @@ def _broadcast(shapes: tuple[Shape, ...], layer: str) -> Shape:
 def _spread(array: Array, others: tuple[Array, ...]) -> Array:
     """`array` with an axis of channels where others have one."""
     return array[:, :, None] if array.ndim == 2 and any(other.ndim == 3 for other in others) else array
-
-
-def check_inputs(layer: Layer, count: int) -> None:
-    """Refuse a number of inputs that the layer cannot take.
-
-    Raises:
-        ParameterError: one input for several, or several for one.
-    """
-    if layer.several and count < 2:
-        raise ParameterError("from", f'{layer.type} takes two inputs or more; name them, as in from = ["a", "b"]')
-    if not layer.several and count != 1:
-        raise ParameterError("from", f"{layer.type} takes one input, {count} are named")
