@@ -133,7 +133,7 @@ def write(path: str, image: Image, file_format: Format, options: WriteOptions) -
         try:
             os.makedirs(folder or ".", exist_ok=True)
         except OSError as error:
-            raise OutputError(folder, f"the folder cannot be made: {error.strerror}") from error
+            raise OutputError(folder, f"the folder cannot be made: {error.strerror}", error.errno) from error
         return files.write(path, image, file_format, options)
     content = files.encoded(image, file_format, options)
     if sys.stdout is None:

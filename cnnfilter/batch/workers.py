@@ -103,6 +103,9 @@ class Workers(Executor):
         return ours
 
     def _run_slot(self, slot: int) -> None:
+        # What this thread starts inherits its mask: no signal before a worker, or the server, is ready for it.
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         connection: Connection | None = None
         while (item := self._waiting.get()) is not None and not self._stopping:
             future, call = item
@@ -129,6 +132,8 @@ def _serve(connection: Connection, initializer: Callable[..., object], initargs:
     """The life of a worker: calls come and results go through the connection, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal reaches all; the parent decides
     signal.signal(signal.SIGTERM, _leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     os.environ["CNNFILTER_THREADS"] = "1"  # many images at once, one thread each
     initializer(*initargs)
     with contextlib.suppress(EOFError, OSError):

@@ -308,9 +308,9 @@ def _rational(array: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
         whole = array.astype(np.int64)
         return (whole, 1) if (whole == array).all() else (None, 1)
     values = np.unique(array)
-    if abs(values).max() * LARGEST_DENOMINATOR > _EXACT_INTEGER:
-        return None, 1
     with np.errstate(over="ignore", invalid="ignore"):
+        if abs(values).max() * LARGEST_DENOMINATOR > _EXACT_INTEGER:
+            return None, 1
         return _with_divisor(array, values)
 
 

@@ -3,13 +3,13 @@
 import contextlib
 import io
 import os
+import secrets
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal
+from typing import IO, Any, BinaryIO, Literal, cast
 
 import numpy as np
 import PIL.Image
@@ -273,18 +273,18 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
         with target.open("wb") as file:
             file.write(content.getbuffer())
         return
-    temporary = None
+    # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
+    temporary = target.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir=target.parent)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(_permissions(target))
-        Path(temporary).replace(target)
+        temporary.chmod(_permissions(target))
+        temporary.replace(target)
     except BaseException:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -317,7 +317,25 @@ def encode(image: Image, file_format: Format, file: IO[bytes], options: WriteOpt
         extra["quality"] = options.quality
     if file_format.name == "jpeg" and len(extra.get("exif", b"")) > LARGEST_JPEG_EXIF:
         del extra["exif"]
-    picture.save(file, format=file_format.pillow[0], **extra)
+    if file_format.name == "jpeg2000":  # its encoder never returns from a write that fails
+        content = io.BytesIO()
+        picture.save(content, format="JPEG2000", **extra)
+        file.write(content.getbuffer())
+        return
+    picture.save(cast("IO[bytes]", _NoDescriptor(file)), format=file_format.pillow[0], **extra)
+
+
+class _NoDescriptor:
+    """A file without a descriptor: Pillow's own writes to one overlook that only a part was taken, as by a full disk."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.write, self.read, self.seek, self.tell, self.flush = (
+            file.write,
+            file.read,
+            file.seek,
+            file.tell,
+            file.flush,
+        )
 
 
 def _picture(image: Image) -> PIL.Image.Image:
