@@ -23,7 +23,11 @@ class Progress:
         self._task = self._bar.add_task("", total=total, failed="", rate="")
         self._last_input: str | None = None
         self._failed = 0
-        self._bar.start()
+        try:
+            self._bar.start()
+        except BaseException:  # a signal while it first paints must not leave the cursor hidden
+            self._bar.stop()
+            raise
 
     def count(self, record: Record) -> None:
         """Note one record; those of one input count once."""

@@ -43,6 +43,11 @@ def threads() -> int:
         return _chosen
     if os.environ.get(VARIABLE):
         return whole(os.environ[VARIABLE], VARIABLE)
+    return processors()
+
+
+def processors() -> int:
+    """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
