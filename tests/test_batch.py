@@ -309,7 +309,7 @@ def test_a_few_files_need_no_workers(
         raise WorkersAsked
 
     monkeypatch.setattr(runner, "Workers", refuse)
-    monkeypatch.setattr(runner, "available_processors", lambda: 2)
+    monkeypatch.setattr(runner, "processors", lambda: 2)
     fill(folder / "in", count)
     arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", *options]
     if pool:

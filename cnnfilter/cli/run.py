@@ -40,6 +40,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
             from cnnfilter.cli.progress import Progress
 
             reporter.progress = Progress(len(jobs))
+            reporter.progress.start()
         totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs)
         reporter.finish(totals)
     return totals.exit_code
