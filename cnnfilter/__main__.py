@@ -1,13 +1,28 @@
 """`python -m cnnfilter`, and the entry point of the command."""
 
+import os
+import signal
 import sys
+from types import FrameType
 
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
+    signal.signal(signal.SIGINT, _end_at_once)
+    signal.signal(signal.SIGTERM, _end_at_once)
     from cnnfilter.cli.main import run
 
-    sys.exit(run())
+    code = run()
+    for number in (signal.SIGINT, signal.SIGTERM):  # all is done; the interpreter's own end is not to be disturbed
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    """End before anything has begun."""
+    sys.stderr.write(f"cnnfilter: {'interrupted' if number == signal.SIGINT else 'terminated'}\n")
+    sys.stderr.flush()
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import cnnfilter
 from cnnfilter.core import engine
-from cnnfilter.core.engine import bands, threads
+from cnnfilter.core.engine import bands, scratch, threads
 from cnnfilter.core.engine.finish import finish
-from cnnfilter.core.engine.plan import Plan
+from cnnfilter.core.engine.layout import BandPlan
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PAD_MODES, Windows, pad_mode
 from cnnfilter.core.samples import UINT8, UINT16, Rendering, SampleType
@@ -46,7 +46,7 @@ def samples(dtype: str, shape: tuple[int, ...], seed: int) -> Array:
     return rng.integers(*limits, shape, np.int64, endpoint=True).astype(dtype)
 
 
-def in_bands(plan: Plan, rows: int) -> Plan:
+def in_bands(plan: BandPlan, rows: int) -> BandPlan:
     return replace(plan, rows=min(rows, plan.output[0]))
 
 
@@ -202,8 +202,8 @@ def test_scratch_that_is_kept_is_bounded() -> None:
     image = samples("uint8", (700, 1900, 3), 1)
     for kernel in ("sobel-v", "gaussian", "box:15"):
         cnnfilter.convolve(image, kernel, mapping="clip")
-    assert len(bands._spare) <= threads.threads()
-    assert sum(map(len, bands._spare)) <= threads.threads() * bands.KEPT
+    assert len(scratch._spare) <= threads.threads()
+    assert sum(map(len, scratch._spare)) <= threads.threads() * scratch.KEPT
 
 
 def test_an_error_in_one_thread_reaches_the_caller() -> None:

@@ -44,7 +44,7 @@ def test_extremes_in_bands_equal_the_nested_loops(
     assume(all(value is not None for row in expected for pixel in row for value in pixel))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(extremes, "BAND", band)
-        patch.setattr(extremes, "ALONE", 0)
+        patch.setattr(threads, "ALONE", 0)
         patch.setattr(threads, "threads", lambda: count)
         got = cnnfilter.pool(
             image, kind, size=size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode

@@ -9,7 +9,8 @@ from hypothesis.strategies import DrawFn
 from numpy.typing import NDArray
 
 import cnnfilter
-from cnnfilter.core.engine.program import Add, Pick, Program, Ref, Scale, program, rank_one
+from cnnfilter.core.engine.compiler import compiled, rank_one
+from cnnfilter.core.engine.program import Add, Pick, Program, Ref, Scale
 
 Array = NDArray[Any]
 
@@ -90,7 +91,7 @@ def expected(taps: tuple[tuple[int, ...], ...], image: Array, stride: tuple[int,
 def test_a_program_is_its_kernel(
     taps: tuple[tuple[int, ...], ...], stride: tuple[int, int], dilation: tuple[int, int], effort: int, seed: int
 ) -> None:
-    made = program(taps, stride, dilation, effort)
+    made = compiled(taps, stride, dilation, effort)
     image = np.random.default_rng(seed).integers(-99, 100, (18, 19))
     wanted = expected(taps, image, stride, dilation)
     got = evaluated(made, image, (wanted.shape[0], wanted.shape[1]), stride)
@@ -113,26 +114,26 @@ def test_factors_are_exact(taps: tuple[tuple[int, ...], ...]) -> None:
 ])  # fmt: skip
 def test_programs_are_short(kernel: str, most: int) -> None:
     matrix = cnnfilter.kernel(kernel).matrix
-    made = program(tuple(map(tuple, matrix.tolist())))
+    made = compiled(tuple(map(tuple, matrix.tolist())))
     assert len(made.steps) <= most
 
 
 def test_a_stride_needs_only_the_rows_and_columns_that_it_touches() -> None:
-    made = program(((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)), (3, 2))
+    made = compiled(((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)), (3, 2))
     assert made.phases == (0, 1, 2)
     assert [step.phase for step in made.steps if isinstance(step, Pick)] == [0]
-    assert program(((1,), (0,), (-1,)), (2, 1)).phases == (0,)
+    assert compiled(((1,), (0,), (-1,)), (2, 1)).phases == (0,)
 
 
 def test_effort_bounds_the_search() -> None:
     taps = tuple(map(tuple, np.random.default_rng(1).integers(-4, 5, (7, 7)).tolist()))
-    quick, long = (program(taps, effort=effort) for effort in (0, 100_000))
+    quick, long = (compiled(taps, effort=effort) for effort in (0, 100_000))
     assert len(long.steps) < len(quick.steps)
     assert sum(isinstance(step, Scale) for step in quick.steps) <= 3
 
 
 def test_programs_print() -> None:
-    assert str(program(((1, 1), (3, 3)), (2, 2))).splitlines() == [
+    assert str(compiled(((1, 1), (3, 3)), (2, 2))).splitlines() == [
         "s0 = rows 0 + stride * i",
         "s1 = rows 1 + stride * i",
         "s2 = 3 * s1",

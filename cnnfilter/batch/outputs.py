@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import PurePath
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from cnnfilter.core.samples import UINT8, UINT16, SampleType
 from cnnfilter.core.vocabulary import Depth, Mapping
 from cnnfilter.errors import OutputError, ParameterError, UnfitError
 from cnnfilter.images import files
-from cnnfilter.images.drawing import grid
 from cnnfilter.images.files import WriteOptions
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image
@@ -117,12 +116,14 @@ def as_picture(result: NDArray[Any], form: Form, file_format: Format, name: str)
         return result[:, :, 0]
     if not form.is_stack:
         return result
+    from cnnfilter.images.drawing import grid  # fonts take a while to load, and few results are stacks
+
     height, width, count = result.shape
     return grid(result, form.target.high, f"{name}: {count} maps of {height}x{width}; {LEGENDS[form.mapping]}")
 
 
-def write(path: str, image: Image, file_format: Format, options: WriteOptions, stream: IO[bytes] | None) -> int:
-    """Write a picture to a file, making its folder, or to standard output (`stream`); returns its bytes.
+def write(path: str, image: Image, file_format: Format, options: WriteOptions) -> int:
+    """Write a picture to a file, making its folder, or to standard output; returns its bytes.
 
     Raises:
         FileError: it cannot be written.
@@ -132,14 +133,21 @@ def write(path: str, image: Image, file_format: Format, options: WriteOptions, s
         try:
             os.makedirs(folder or ".", exist_ok=True)
         except OSError as error:
-            raise OutputError(folder, f"the folder cannot be made: {error.strerror}") from error
+            raise OutputError(folder, f"the folder cannot be made: {error.strerror}", error.errno) from error
         return files.write(path, image, file_format, options)
     content = files.encoded(image, file_format, options)
-    if stream is None and sys.stdout is None:
+    if sys.stdout is None:
         raise OutputError(path, "standard output is closed")
-    out = stream or sys.stdout.buffer
-    out.write(content)
-    out.flush()
+    out = sys.stdout.buffer
+    try:
+        rest = memoryview(content)
+        while rest:  # an unbuffered stream takes only a part at a time
+            rest = rest[out.write(rest) or 0 :]
+        out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError("standard output", f"cannot be written: {error.strerror}") from error
     return len(content)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from cnnfilter.batch.report import printable
+from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
 from cnnfilter.images import formats
 from cnnfilter.images.formats import Format
@@ -17,11 +17,12 @@ STANDARD_STREAM = "-"
 
 @dataclass(frozen=True)
 class Source:
-    """One input: its path, the folder it was found in (None if it was named), and why it is passed over, if it is."""
+    """One input: its path, the folder it was found in (None if it was named), why it is passed over, or cannot be."""
 
     path: str
     root: str | None = None
     skipped: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,26 +82,48 @@ def _expand(name: str, recursive: bool, kept_out: str | None) -> Iterator[Source
         yield from _in_folder(name, name, recursive, kept_out)
     elif glob.has_magic(name) and not os.path.lexists(name):
         for match in sorted(glob.glob(name, recursive=True)):
-            if not os.path.isdir(match) and _is_input(match):
+            inside = kept_out is not None and f"{os.path.realpath(match)}{os.sep}".startswith(f"{kept_out}{os.sep}")
+            if not inside and not os.path.isdir(match) and _is_input(match):
                 yield Source(match)
     else:
         yield Source(name)
 
 
 def _in_folder(folder: str, root: str, recursive: bool, kept_out: str | None) -> Iterator[Source]:
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: os.fsencode(entry.name))
-    for entry in found:
-        if entry.name.startswith("."):
+    waiting = [iter(_entries(folder))]  # no recursion: folders may be deeper than calls
+    while waiting:
+        entry = next(waiting[-1], None)
+        if entry is None:
+            waiting.pop()
+        elif isinstance(entry, Source):
+            yield Source(entry.path, root, error=entry.error)
+        elif entry.name.startswith("."):
             continue
-        if entry.is_symlink() and not os.path.exists(entry.path):
+        elif entry.is_symlink() and not os.path.exists(entry.path):
             if _is_input(entry.name):
                 yield Source(entry.path, root, "a symbolic link that leads nowhere")
         elif entry.is_dir():
-            if recursive and not entry.is_symlink() and os.path.realpath(entry.path) != kept_out:
-                yield from _in_folder(entry.path, root, recursive, kept_out)
+            if recursive and not entry.is_symlink() and not _same(entry.path, kept_out):
+                waiting.append(iter(_entries(entry.path)))
         elif _is_input(entry.name):
             yield Source(entry.path, root)
+
+
+def _entries(folder: str) -> "list[os.DirEntry[str] | Source]":
+    """What is in a folder, sorted by name; if that cannot be told, a source that says so."""
+    try:
+        with os.scandir(folder) as entries:
+            return [*sorted(entries, key=lambda entry: os.fsencode(entry.name))]
+    except OSError as error:
+        return [Source(folder, error=f"the folder cannot be listed: {error.strerror}")]
+
+
+def _same(folder: str, other: str | None) -> bool:
+    """Whether two folders are one; realpath follows symbolic links, which `folder` is none of."""
+    try:
+        return other is not None and os.path.samefile(folder, other)
+    except OSError:
+        return False
 
 
 def _is_input(name: str) -> bool:
@@ -196,7 +219,7 @@ def _named(source: Source, result: Result, *, several: bool, folder: str | None,
 
 
 def _check_clashes(jobs: Sequence[Job]) -> None:
-    inputs = _identities(job.source.path for job in jobs)
+    inputs = identities(job.source.path for job in jobs)
     taken: dict[str, str] = {}
     for job, path in _files(jobs):
         place, source = os.path.realpath(path), job.source.path
@@ -205,17 +228,19 @@ def _check_clashes(jobs: Sequence[Job]) -> None:
             both = both if taken[place] != source else f"two results of {printable(source)}"
             raise ParameterError("output", f"{both} would both be written to {printable(path)}")
         taken[place] = source
-        clash = inputs.get(_identity(path) or ())
+        number = identity(path)
+        clash = inputs.get(number) if number else None
         if clash is not None:
             raise ParameterError("output", f"{printable(path)} is also an input ({printable(clash)}); choose another")
 
 
-def _identities(paths: Iterable[str]) -> dict[tuple[int, int] | tuple[()], str]:
-    found = {_identity(path): path for path in paths if path != STANDARD_STREAM}
-    return {identity: path for identity, path in found.items() if identity is not None}
+def identities(paths: Iterable[str]) -> dict[tuple[int, int], str]:
+    """Device and inode of every regular file among `paths`, with the path."""
+    found = ((identity(path), path) for path in paths if path != STANDARD_STREAM)
+    return {place: path for place, path in found if place is not None}
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity(path: str) -> tuple[int, int] | None:
     """Device and inode, the same for hard links, symbolic links and other spellings of one file."""
     try:
         status = os.stat(path)

@@ -6,22 +6,22 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.batch.outputs import Form, as_picture, check_depth, form_of, map_paths, write
-from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target
-from cnnfilter.batch.report import Record, by, shape_fields
+from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target, identity
+from cnnfilter.batch.report import Record, shape_fields
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.samples import rendered, scaled_levels, to_gray
+from cnnfilter.core.words import by
 from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
 from cnnfilter.model.filters import Convolve, Pool
-from cnnfilter.model.pipeline import INPUT
 
 # What --max-pixels leaves to a stack of feature maps.
 VALUES_A_PIXEL = 4
@@ -38,6 +38,8 @@ def check(steps: list[Step], settings: Settings, jobs: list[Job]) -> None:
             layer = step.pipeline.layers[0]
             if len(step.pipeline.layers) > 1 or not isinstance(layer, Convolve):
                 raise ParameterError("alpha", f"filter is for convolve; keep or drop fits {step.operation}")
+            if layer.operation.scale == 0:
+                raise ParameterError("scale", "0 leaves no opacity to filter; --alpha keep or drop fits")
             if layer.operation.kernel.sums_to_zero:
                 raise ParameterError(
                     "alpha", f"{step.label} sums to zero, so that no opacity would be left; keep or drop fits"
@@ -53,7 +55,6 @@ class _Work:
     step: Step
     image: Image
     settings: Settings
-    stream: IO[bytes] | None
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
@@ -72,14 +73,14 @@ class _Output:
     record: Record
 
 
-def process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] | None = None) -> Iterator[Record]:
+def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
     """Do one job, a record an output; an image that cannot be read gives one record for all its outputs.
 
-    `stream` takes what goes to standard output. An error becomes a failed record.
+    An error becomes a failed record.
     """
     try:
-        yield from _process(job, steps, settings, stream)
-    except OSError:  # of standard output, which the command tells of
+        yield from _process(job, steps, settings)
+    except BrokenPipeError:  # of standard output
         raise
     except Exception as error:  # a fault of ours costs one image, not the batch
         told = f"internal error, please report it with --verbose: {type(error).__name__}: {error}"
@@ -87,17 +88,20 @@ def process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] |
         yield replace(record, exit_code=1, trace=traceback.format_exc())
 
 
-def _process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] | None) -> Iterator[Record]:
+def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
     source, operation = job.source.path, steps[0].operation
     if job.source.skipped is not None:
         yield Record(source, status="skipped", operation=operation, warnings=(job.source.skipped,))
+        return
+    if job.source.error is not None:
+        yield _failed(Record(source, operation=operation), FileError(source, job.source.error))
         return
     waiting = []
     targets = iter(job.targets)
     for step in steps:
         own = [next(targets) for _ in step.results]
         files_of = [t.path for t in own if t.path is not None and t.path != STANDARD_STREAM]
-        if settings.no_clobber and files_of and all(os.path.lexists(path) for path in files_of):
+        if settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of)):
             for target in own:
                 yield replace(_described(step, None), input=source, output=target.path, status="skipped")
         else:
@@ -114,7 +118,7 @@ def _process(job: Job, steps: list[Step], settings: Settings, stream: IO[bytes] 
         return
     for step, own in waiting:
         try:
-            records = _apply(_Work(step, image, settings, stream), source, own)
+            records = _apply(_Work(step, image, settings), source, own)
         except (CnnfilterError, MemoryError) as error:
             described = replace(_described(step, None), input=source, output=own[0].path, input_bytes=image.nbytes)
             records = [_failed(described, error)]
@@ -151,7 +155,7 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     shapes = pipeline.shapes(image.pixels.shape)
     for shape in shapes.values():
         if math.prod(shape[:2]) > settings.max_pixels or math.prod(shape) > VALUES_A_PIXEL * settings.max_pixels:
-            raise UnfitError("max_pixels", f"{by(shape)} values would come out; {settings.max_pixels} pixels may")
+            raise UnfitError("max_pixels", f"an output of {by(shape)} is larger than {settings.max_pixels} allows")
     summary = pipeline.summary(image.pixels.shape)
     work.rows |= {row.name: row.as_dict() for row in summary.layers}
     common = replace(
@@ -191,7 +195,14 @@ def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple
         shape,
         is_stack=pipeline.is_stack(name, pixels.shape),
     )
+    if _apart(work, form, file_format, target.path):
+        record = replace(record, output=map_paths(target.path or "", shape[2])[0])
     return _Output(name, target, file_format, form, replace(record, mapping=form.mapping))
+
+
+def _apart(work: _Work, form: Form, file_format: Format, path: str | None) -> bool:
+    """Whether the maps of a stack are written to a file each."""
+    return work.settings.maps == "files" and form.is_stack and not file_format.is_array and path != STANDARD_STREAM
 
 
 def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
@@ -200,31 +211,46 @@ def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     forms = [output.form for output in outputs if output.form]
     if any(form.target.dtype.kind != "f" for form in forms) and not _finite(image.pixels):
         raise FileError(main.record.input, "holds NaN or infinity, for which integer samples have no level; npy has")
-    result, alpha, clipped, others = _computed(work, main.form)
+    if pipeline.gives_vector:
+        others = pipeline.outputs(image.pixels, work.step.taps, work.observe)
+        vector = others[pipeline.last.name]
+        main = replace(main, record=replace(main.record, classes=_ranked(work, main, vector)))
+        result, clipped, alpha = *_mapped(vector, main.form), None
+    else:
+        assert main.form is not None
+        result, alpha, clipped, others = _computed(work, main.form)
     records = [_written(work, main, result, alpha, clipped)]
-    classes = pipeline.classes(result)
-    if classes is not None:
-        ranked = tuple({"label": label, "probability": probability} for label, probability in classes)
-        records[0] = replace(records[0], classes=ranked)
     for output in tapped:
-        result, clipped, form = others[output.layer], 0, output.form
-        if form is not None and form.samples is not None:
-            result, clipped = rendered(result, form.mapping, form.samples, form.level_scale, per_map=form.is_stack)
+        result, clipped = _mapped(others[output.layer], output.form)
         records.append(_written(work, output, result, None, clipped))
     return records
 
 
-def _computed(work: _Work, form: Form | None) -> tuple[NDArray[Any], NDArray[Any] | None, int, dict[str, NDArray[Any]]]:
+def _ranked(work: _Work, output: _Output, vector: NDArray[Any]) -> tuple[dict[str, Any], ...] | None:
+    """The classes for the report, where the result is probabilities of some."""
+    classes = work.step.pipeline.classes(vector)
+    if classes is None:
+        return None
+    if not np.isfinite(vector).all():
+        raise FileError(output.record.input, "gives probabilities of NaN; the picture or the weights hold NaN")
+    return tuple({"label": label, "probability": probability} for label, probability in classes)
+
+
+def _mapped(response: NDArray[Any], form: Form | None) -> tuple[NDArray[Any], int]:
+    """(samples, number of values clipped) of a response that is there as a whole."""
+    if form is None or form.samples is None:
+        return response, 0
+    return rendered(response, form.mapping, form.samples, form.level_scale, per_map=form.is_stack)
+
+
+def _computed(work: _Work, form: Form) -> tuple[NDArray[Any], NDArray[Any] | None, int, dict[str, NDArray[Any]]]:
     """(result, its alpha, number of values clipped, outputs of the taps)."""
     pipeline, pixels, alpha = work.step.pipeline, work.image.pixels, work.image.alpha
-    if form is None:
-        outputs = pipeline.outputs(pixels, work.step.taps, work.observe)
-        return outputs[pipeline.last.name], None, 0, outputs
     layer = pipeline.layers[0]
     filtered = work.settings.alpha == "filter" and isinstance(layer, Convolve)
     if alpha is not None and filtered and layer.carried_alpha(alpha) is not None:
         premultiplied = cast("Convolve", layer).operation.respond_premultiplied
-        return *premultiplied(pixels, alpha, form.mapping, form.target, form.level_scale), {}
+        return *premultiplied(pixels, alpha, form.mapping, form.samples, form.level_scale), {}
     result, clipped, tapped = pipeline.respond(
         pixels, form.mapping, form.samples, form.level_scale, work.observe, work.step.taps
     )
@@ -245,16 +271,34 @@ def _written(work: _Work, output: _Output, result: NDArray[Any], alpha: NDArray[
         alpha = None
     record = replace(output.record, clipped=clipped, warnings=tuple(notes))
     metadata, options = _kept_metadata(work.image, result, form), work.settings.encoding
-    if work.settings.maps == "files" and form.is_stack and not file_format.is_array and path != STANDARD_STREAM:
+    if _apart(work, form, file_format, path):
         paths = map_paths(path, result.shape[2])
+        wanted = [index for index, single in enumerate(paths) if not _stays(work, single)]
+        if not wanted:
+            return replace(record, status="skipped")
         nbytes = sum(
-            write(single, Image(result[:, :, index], None, file_format, metadata), file_format, options, None)
-            for index, single in enumerate(paths)
+            write(paths[index], Image(result[:, :, index], None, file_format, metadata), file_format, options)
+            for index in wanted
         )
-        return replace(record, output=paths[0], output_bytes=nbytes)
+        return replace(record, output_bytes=nbytes)
+    if _stays(work, path):
+        return replace(record, status="skipped")
     drawn = as_picture(result, form, file_format, record.kernel or output.layer)
-    nbytes = write(path, Image(drawn, alpha, file_format, metadata), file_format, options, work.stream)
+    nbytes = write(path, Image(drawn, alpha, file_format, metadata), file_format, options)
     return replace(record, output_bytes=nbytes)
+
+
+def _stays(work: _Work, path: str) -> bool:
+    """Whether the file at `path` is to be left alone because it exists.
+
+    Raises:
+        FileError: it is an input of the run.
+    """
+    if path == STANDARD_STREAM or not os.path.lexists(path):
+        return False
+    if identity(path) in work.settings.inputs:
+        raise FileError(path, "is also an input, and no input is written to")
+    return work.settings.no_clobber
 
 
 def _kept_metadata(image: Image, result: NDArray[Any], form: Form) -> Metadata:
@@ -271,7 +315,7 @@ def _finite(pixels: NDArray[Any]) -> bool:
 
 def _described(step: Step, shape: tuple[int, ...] | None) -> Record:
     """A record with what is known of the operation, and for an image of `shape` of its windows."""
-    record = Record(INPUT, operation=step.operation)
+    record = Record("", operation=step.operation)
     layer = step.pipeline.layers[0]
     if step.operation == "pipeline":
         return record

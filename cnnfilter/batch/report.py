@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from cnnfilter.core.words import by, printable
+
 Status = Literal["ok", "skipped", "failed"]
 Shape = tuple[int, ...]
 
@@ -149,24 +151,6 @@ def csv_line(record: Record) -> str:
     values = {key: values[key] for key in KEYS}
     values["warnings"] = "; ".join(record.warnings)
     return _csv_line("" if value is None else printable(str(value)) for value in values.values())
-
-
-def by(shape: Iterable[int]) -> str:
-    """A shape as people write it.
-
-    >>> by((427, 640, 3))
-    '427x640x3'
-    """
-    return "x".join(map(str, shape))
-
-
-def printable(text: str) -> str:
-    r"""`text` with control characters and stray bytes escaped, so that a name cannot drive a terminal.
-
-    >>> printable("a\x1b[31m\n")
-    'a\\x1b[31m\\n'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def _csv_line(values: Iterable[str]) -> str:

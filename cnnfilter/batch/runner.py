@@ -2,24 +2,24 @@
 
 import contextlib
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from functools import partial
+from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import IO
 
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.process import process
 from cnnfilter.batch.report import Record, Totals
 from cnnfilter.batch.settings import Settings, Step
-from cnnfilter.batch.workers import WorkerDied, Workers, available_processors
+from cnnfilter.batch.workers import WorkerDied, Workers
+from cnnfilter.core.engine.threads import processors
 from cnnfilter.images.files import TEMPORARY_PREFIX
 
 # Fewer images than this are done before workers have started.
 LEAST_FOR_WORKERS = 4
-# Images handed out beyond those that workers are at, so that none waits for work.
+# Images handed out for each that a worker is at, so that none waits for work or for a slow one before it.
 AHEAD = 4
 
 
@@ -28,7 +28,6 @@ def run(
     steps: list[Step],
     settings: Settings,
     receive: Callable[[Record], None],
-    stream: IO[bytes] | None = None,
     workers: int | None = None,
 ) -> Totals:
     """Do all jobs, hand every record to `receive` in the order of the inputs, and return the totals.
@@ -37,60 +36,79 @@ def run(
     where standard streams take part. A failure that would meet all that follow, as a full disk, ends the run.
     """
     started = time.perf_counter()
-    totals = Totals()
-    count = min(workers or available_processors(), len(jobs))
+    totals, stopped = Totals(), threading.Event()
+    count = min(workers or processors(), len(jobs))
     few = len(jobs) < (2 if workers else LEAST_FOR_WORKERS)
     if count < 2 or few or settings.dry_run or _uses_streams(jobs):
-        results = (list(process(job, steps, settings, stream)) for job in jobs)
-        _receive(results, jobs, totals, receive)
+        here = (list(process(job, steps, settings)) for job in jobs if not stopped.is_set())
+        _receive(here, jobs, totals, receive, stopped)
     else:
-        with _stopping(Workers(count, _worker, steps, settings), jobs) as executor:
-            _receive(_in_order(executor, jobs, count + AHEAD, steps), jobs, totals, receive)
+        with _stopping(Workers(count, _tell, steps, settings), jobs) as executor:
+            there = _in_order(executor, jobs, count * (1 + AHEAD), steps, stopped)
+            _receive(there, jobs, totals, receive, stopped)
     totals.seconds = time.perf_counter() - started
     return totals
 
 
 def _receive(
-    results: Iterator[list[Record]], jobs: Sequence[Job], totals: Totals, receive: Callable[[Record], None]
+    results: Iterator[list[Record]],
+    jobs: Sequence[Job],
+    totals: Totals,
+    receive: Callable[[Record], None],
+    stopped: threading.Event,
 ) -> None:
-    for number, records in enumerate(results, 1):
+    """Count and hand on the records; after a failure that would meet all that follow `stopped` is set."""
+    done = 0
+    for records in results:
+        done += 1
         for index, record in enumerate(records):
             totals.add(record, first_of_input=index == 0)
             receive(record)
         if any(record.is_final for record in records):
-            totals.left = len(jobs) - number
-            break
+            stopped.set()
+    totals.left = len(jobs) - done
 
 
 def _uses_streams(jobs: Sequence[Job]) -> bool:
-    return any(
-        STANDARD_STREAM in (job.source.path, *(target.path for target in job.targets)) for job in jobs[:2]
-    )  # standard streams come alone, or first and last
+    return any(STANDARD_STREAM in (job.source.path, *(target.path for target in job.targets)) for job in jobs)
 
 
-def _worker(steps: list[Step], settings: Settings) -> Callable[[Job], list[Record]]:
-    """What a worker does with each job."""
-    return partial(_process_all, steps=steps, settings=settings)
+# What a worker was told at its start; weights that it has read stay there.
+_told: tuple[list[Step], Settings]
 
 
-def _process_all(job: Job, *, steps: list[Step], settings: Settings) -> list[Record]:
-    return list(process(job, steps, settings))
+def _tell(steps: list[Step], settings: Settings) -> None:
+    global _told
+    _told = steps, settings
 
 
-def _in_order(executor: Executor, jobs: Sequence[Job], window: int, steps: list[Step]) -> Iterator[list[Record]]:
-    """The records of each job in the order of the jobs; no more than `window` jobs are under way or unreported."""
+def _do(job: Job) -> list[Record]:
+    """One job, in a worker."""
+    return list(process(job, *_told))
+
+
+def _in_order(
+    executor: Executor, jobs: Sequence[Job], window: int, steps: list[Step], stopped: threading.Event
+) -> Iterator[list[Record]]:
+    """The records of each job in the order of the jobs; no more than `window` jobs are under way or unreported.
+
+    Once `stopped` is set no job is begun any more; those under way are reported.
+    """
     under_way: deque[tuple[Job, Future[list[Record]]]] = deque()
     coming = iter(jobs)
     while True:
-        while len(under_way) < window and (job := next(coming, None)) is not None:
-            under_way.append((job, executor.submit(job)))  # type: ignore[arg-type]
+        while not stopped.is_set() and len(under_way) < window and (job := next(coming, None)) is not None:
+            under_way.append((job, executor.submit(_do, job)))
         if not under_way:
             return
         job, future = under_way.popleft()
-        wait([future], return_when=FIRST_COMPLETED)
+        if stopped.is_set() and future.cancel():
+            continue
         try:
             yield future.result()
-        except WorkerDied:
+        except WorkerDied as died:
+            if died.pid is not None:
+                _sweep([job], [died.pid])
             only = job.targets[0].path if len(job.targets) == 1 else None
             error = "its worker was killed; perhaps memory ran out (fewer at once: --jobs)"
             yield [Record(job.source.path, only, "failed", steps[0].operation, error=error, exit_code=1)]

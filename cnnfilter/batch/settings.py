@@ -24,6 +24,7 @@ class Settings:
     no_clobber: bool = False
     dry_run: bool = False
     maps: Maps = "grid"
+    inputs: frozenset[tuple[int, int]] = frozenset()  # device and inode of every input, which is never written to
     encoding: WriteOptions = field(default_factory=WriteOptions)
 
 
@@ -43,4 +44,13 @@ class Step:
     def results(self) -> list[Result]:
         """The result of the last layer, then those of the taps."""
         last = Result(self.label, None, self.pipeline.gives_vector)
-        return [last, *(Result(self.label, tap) for tap in self.taps)]
+        return [last, *(Result(self.label, _in_a_name(tap)) for tap in self.taps)]
+
+
+def _in_a_name(layer: str) -> str:
+    """A layer's name as a part of a file name, where no folder can hide in it.
+
+    >>> _in_a_name("features.0/../x")
+    'features.0-..-x'
+    """
+    return "".join(c if c.isalnum() or c in "._-+" else "-" for c in layer)

@@ -19,45 +19,41 @@ from typing import Any
 
 # A worker is asked to end, and made to after that many seconds.
 GRACE = 1.0
-# The libraries' numbers of threads, and ours; what the user has set stays.
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CNNFILTER_THREADS")
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
-Make = Callable[..., Callable[[Any], Any]]
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 class WorkerDied(Exception):  # noqa: N818 - an event of the operating system's
-    """The worker that had the job is gone."""
+    """The worker that had the job is gone; `pid` was its number."""
 
-
-def available_processors() -> int:
-    """Processors that this process may use."""
-    with contextlib.suppress(AttributeError, OSError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    def __init__(self, pid: int | None) -> None:
+        super().__init__(pid)
+        self.pid = pid
 
 
 class Workers(Executor):
-    """`count` worker processes; each makes its function with `make(*arguments)` once, then calls it for every job."""
+    """`count` worker processes; each calls `initializer(*initargs)` once, before its first job."""
 
-    def __init__(self, count: int, make: Make, *arguments: Any) -> None:
-        for variable in THREADS:  # inherited by the workers
+    def __init__(self, count: int, initializer: Callable[..., object], *initargs: Any) -> None:
+        for variable in BLAS_THREADS:  # inherited by the workers; this process has its own by now
             os.environ.setdefault(variable, "1")
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         if hasattr(self._context, "set_forkserver_preload"):
             self._context.set_forkserver_preload(["cnnfilter.batch.process"])
-        self._make, self._arguments = make, arguments
-        self._waiting: queue.SimpleQueue[tuple[Future[Any], Any] | None] = queue.SimpleQueue()
+        self._initializer, self._initargs = initializer, initargs
+        self._waiting: queue.SimpleQueue[tuple[Future[Any], Call] | None] = queue.SimpleQueue()
         self._processes: dict[int, Any] = {}
         self._stopping = False
         self._threads = [threading.Thread(target=self._run_slot, args=(i,), daemon=True) for i in range(count)]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Hand over a job; `fn` is the job itself, since the workers have their function."""
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have `fn(*args, **kwargs)` called by a worker."""
         future: Future[Any] = Future()
-        self._waiting.put((future, fn))
+        self._waiting.put((future, (fn, args, kwargs)))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -92,7 +88,7 @@ class Workers(Executor):
     def _start(self, slot: int) -> Connection:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(  # type: ignore[attr-defined]
-            target=_serve, args=(theirs, self._make, self._arguments), daemon=True
+            target=_serve, args=(theirs, self._initializer, self._initargs), daemon=True
         )
         process.start()
         theirs.close()
@@ -100,32 +96,43 @@ class Workers(Executor):
         return ours
 
     def _run_slot(self, slot: int) -> None:
+        # What this thread starts inherits its mask: no signal before a worker, or the server, is ready for it.
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         connection: Connection | None = None
         while (item := self._waiting.get()) is not None and not self._stopping:
-            future, job = item
+            future, call = item
             if not future.set_running_or_notify_cancel():
                 continue
             try:
                 connection = connection or self._start(slot)
-                connection.send(job)
+                connection.send(call)
                 future.set_result(connection.recv())
             except (EOFError, OSError) as error:
                 if connection is not None:
                     connection.close()
                 connection = None
-                future.set_exception(WorkerDied(*error.args))
+                died = WorkerDied(self._processes[slot].pid if slot in self._processes else None)
+                died.__cause__ = error
+                future.set_exception(died)
+            except BaseException as error:  # such as a job that cannot be pickled; the one who waits must hear of it
+                future.set_exception(error)
         if connection is not None:
             connection.close()
 
 
-def _serve(connection: Connection, make: Make, arguments: tuple[Any, ...]) -> None:
-    """The life of a worker: jobs come and results go through the connection, until it is closed."""
+def _serve(connection: Connection, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
+    """The life of a worker: calls come and results go through the connection, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal reaches all; the parent decides
     signal.signal(signal.SIGTERM, _leave)
-    work = make(*arguments)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    os.environ["CNNFILTER_THREADS"] = "1"  # many images at once, one thread each
+    initializer(*initargs)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            connection.send(work(connection.recv()))
+            function, arguments, named = connection.recv()
+            connection.send(function(*arguments, **named))
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

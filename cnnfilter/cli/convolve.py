@@ -30,15 +30,15 @@ def convolve(
 
     INPUT is image files, folders, quoted patterns such as "*.png", or - for standard input.
     """
+    from cnnfilter.core.kernels import kernel
+
+    parsed = [kernel(text) for text in kernels]  # before the rest is loaded: most slips are here
     from cnnfilter.batch.settings import Step
     from cnnfilter.cli.run import execute
-    from cnnfilter.core.kernels import kernel
     from cnnfilter.model.filters import Convolve
     from cnnfilter.model.pipeline import Pipeline
 
-    steps = []
-    for text in kernels:
-        parsed = kernel(text)
-        layer = Convolve(parsed, stride, padding, pad_mode, dilation, channels, scale, bias, flip)
-        steps.append(Step("convolve", parsed.label, Pipeline((layer,), name="convolve")))
+    options = (stride, padding, pad_mode, dilation, channels, scale, bias, flip)
+    layers = [Convolve(each, *options) for each in parsed]
+    steps = [Step("convolve", each.label, Pipeline((layer,))) for each, layer in zip(parsed, layers, strict=True)]
     return execute(steps, shared)

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -57,9 +58,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal's encoding does not
             stream.reconfigure(errors="backslashreplace")
+    state = {"verbose": False}
     try:
         with _signals():
-            code = _invoke(words)
+            code = _invoke(words, state)
             if sys.stdout is not None:  # it may be closed
                 sys.stdout.flush()
             return code
@@ -74,7 +76,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return CLOSED_PIPE
     except CnnfilterError as error:
         complain(error.in_shell if isinstance(error, ParameterError) else str(error))
-        if _is_verbose(words):
+        if state["verbose"]:
             traceback.print_exc()
         return error.exit_code
     except OSError as error:
@@ -83,11 +85,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _invoke(words: list[str]) -> int:
+def _invoke(words: list[str], state: dict[str, bool]) -> int:
     if COMPLETION_VARIABLE in os.environ:
         cli.main(words, PROGRAM)
     try:
-        with cli.make_context(PROGRAM, words) as context:
+        with cli.make_context(PROGRAM, words, obj=state) as context:
             return cli.invoke(context) or 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -96,24 +98,31 @@ def _invoke(words: list[str]) -> int:
         return end.exit_code
 
 
-def _is_verbose(words: list[str]) -> bool:
-    return any(word == "--verbose" or (word[:1] == "-" and word[1:2] != "-" and "v" in word[1:]) for word in words)
-
-
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
     """Interrupt and termination become one exception, so that every cleanup on the way out runs."""
 
     def stop(number: int, frame: FrameType | None) -> None:
+        for each in numbers:  # a second Ctrl-C must not break off the tidying up
+            signal.signal(each, signal.SIG_IGN)
         raise Stopped(number)
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    except Stopped:
+        raise  # signals stay ignored until the process has ended
+    except BaseException:
+        _restore(before)
+        raise
+    else:
+        _restore(before)
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _silence_stdout() -> None:

@@ -45,6 +45,13 @@ def _explained(table: dict[str, str]) -> str:
     return "; ".join(f"{name}: {meaning}" for name, meaning in table.items())
 
 
+def _note_verbose(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Tell the handler of errors, which has no parsed options."""
+    if isinstance(context.obj, dict):
+        context.obj["verbose"] = value
+    return value
+
+
 def _formats(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     return [name for name in formats.WRITABLE if name.startswith(incomplete)]
 
@@ -136,7 +143,9 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
     ),
     click.option("-q", "--quiet", is_flag=True, help="No table and no progress; errors stay."),
-    click.option("-v", "--verbose", is_flag=True, help="Add the traceback to an error."),
+    click.option(
+        "-v", "--verbose", is_flag=True, is_eager=True, callback=_note_verbose, help="Add the traceback to an error."
+    ),
 )
 
 
@@ -269,9 +278,7 @@ _PIPELINE: tuple[Callable[[Command], Command], ...] = (
     click.option("--file", metavar="FILE", help="A pipeline file (TOML)."),
     click.option("--weights", metavar="FILE", help="Tensors for --steps: .npz or .safetensors, PyTorch's names."),
     click.option("--init", type=click.Choice(("normal",)), help="Draw the weights for --steps instead (He, bias 0)."),
-    click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of --init."
-    ),
+    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of --init.  [default: 0]"),
     click.option("--tap", "taps", metavar="NAME", multiple=True, help="Write that layer's output, too; repeatable."),
     click.option(
         "--maps",

@@ -5,7 +5,7 @@ from pathlib import PurePath
 import click
 
 from cnnfilter.cli.options import Shared, pipeline_options, shared_options
-from cnnfilter.errors import ParameterError
+from cnnfilter.errors import FileError, ParameterError
 
 EXAMPLES = """\b
 Examples:
@@ -23,7 +23,7 @@ def pipeline(
     file: str | None,
     weights: str | None,
     init: str | None,
-    seed: int,
+    seed: int | None,
     taps: tuple[str, ...],
     maps: str,
 ) -> int:
@@ -38,14 +38,24 @@ def pipeline(
     if (steps is None) == (file is None):
         raise ParameterError("steps", 'either --steps "gray | relu | ..." or --file PIPELINE.toml is needed')
     if file is not None:
-        if weights is not None or init is not None:
-            raise ParameterError("weights", "with --file, weights and init are keys of the file")
-        parsed = load_pipeline(file)
-        label = parsed.name if parsed.name.isprintable() and PurePath(parsed.name).name == parsed.name else "pipeline"
+        if weights is not None or init is not None or seed is not None:
+            raise ParameterError("file", "weights, init and seed are keys of the file")
+        try:
+            parsed = load_pipeline(file)
+        except FileError as error:
+            raise ParameterError("file", str(error)) from error
+        label = (
+            parsed.name
+            if parsed.name and parsed.name.isprintable() and PurePath(parsed.name).name == parsed.name
+            else "pipeline"
+        )
     else:
-        parsed, label = parse_pipeline(steps or "", weights=weights, init=init, seed=seed), "pipeline"
+        parsed, label = parse_pipeline(steps or "", weights=weights, init=init, seed=seed or 0), "pipeline"
     for tap in taps:
         if parsed.node(tap).name == parsed.last.name:
             raise ParameterError("tap", f"{tap!r} is the last layer, whose output is the result")
+    parsed.check_weights()
+    if maps == "files" and shared.output == "-":
+        raise ParameterError("maps", "files need a folder or names, not standard output")
     step = Step("pipeline", label, parsed, tuple(dict.fromkeys(taps)))
     return execute([step], shared, maps="files" if maps == "files" else "grid")

@@ -35,7 +35,7 @@ def pool(
     from cnnfilter.model.filters import Pool
     from cnnfilter.model.pipeline import Pipeline
 
-    size = "all" if is_global else size
+    size = "all" if is_global or size.lower() == "all" else size
     layer = Pool(kind, size, stride, padding, ceil_mode, count_include_pad, dilation)
     label = f"{kind}-all" if size == "all" else kind + "x".join(map(str, pair(size, "size")))
     return execute([Step("pool", label, Pipeline((layer,), name="pool"))], shared)

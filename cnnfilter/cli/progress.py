@@ -1,5 +1,7 @@
 """The progress bar of a batch, on standard error while that is a terminal."""
 
+import signal
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress as RichProgress, TextColumn, TimeRemainingColumn
 
@@ -23,7 +25,17 @@ class Progress:
         self._task = self._bar.add_task("", total=total, failed="", rate="")
         self._last_input: str | None = None
         self._failed = 0
+
+    def start(self) -> None:
+        """Show the bar; a signal meanwhile waits, for half a bar could not be taken away again."""
+        late: list[int] = []
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, lambda number, _: late.append(number)) for number in numbers}
         self._bar.start()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if late:
+            signal.raise_signal(late[0])
 
     def count(self, record: Record) -> None:
         """Note one record; those of one input count once."""

@@ -8,8 +8,9 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from cnnfilter.batch.report import Record, Totals, csv_header, csv_line, json_line, printable
+from cnnfilter.batch.report import Record, Totals, csv_header, csv_line, json_line
 from cnnfilter.cli.options import Shared
+from cnnfilter.core.words import printable
 from cnnfilter.errors import FileError, ParameterError
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from typing import cast
 
 from cnnfilter.batch import paths, runner
@@ -27,6 +28,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     results = [result for step in steps for result in step.results]
     jobs = paths.plan_jobs(sources, results, shared.output, shared.format)
     check(steps, settings, jobs)
+    settings = replace(settings, inputs=frozenset(paths.identities(job.source.path for job in jobs)))
     to_stream = any(target.path == STANDARD_STREAM for job in jobs for target in job.targets)
     if to_stream and not settings.dry_run and sys.stdout is not None and sys.stdout.isatty():
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
@@ -38,6 +40,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
             from cnnfilter.cli.progress import Progress
 
             reporter.progress = Progress(len(jobs))
+            reporter.progress.start()
         totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs)
         reporter.finish(totals)
     return totals.exit_code

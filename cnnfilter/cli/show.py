@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cnnfilter.batch.report import Record, Totals, by, printable
+from cnnfilter.batch.report import Record, Totals
+from cnnfilter.core.words import by, printable
 
 ARROW = "->"
 FULL_WIDTH = 72
@@ -16,28 +17,27 @@ MOST_CLASSES = 10
 BAR = 30
 
 
-class _Console(Console):
-    """A console that leaves a closed pipe to the command's own handler."""
-
-    def on_broken_pipe(self) -> None:
-        """Called while the BrokenPipeError is handled."""
-        raise  # noqa: PLE0704 - the one that is being handled
-
-
 def records(rows: Sequence[Record], totals: Totals | None, stream: TextIO) -> None:
     """Print the records of a run: one as a list of its properties, several as a table, then the totals."""
-    console = _Console(file=stream, highlight=False)
+    console = Console(file=stream, highlight=False)
+    with console.capture() as capture:
+        _print(console, rows, totals)
+    stream.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+
+def _print(console: Console, rows: Sequence[Record], totals: Totals | None) -> None:
+    narrow = console.width < FULL_WIDTH
     if len(rows) == 1 and totals is None:
         if rows[0].status != "failed":
             console.print(_properties(rows[0]))
     elif rows:
-        console.print(_table(rows, narrow=console.width < FULL_WIDTH))
+        console.print(_table(rows, narrow=narrow))
         for record in rows:
             for note in record.warnings:
                 console.print(Text(f"{printable(record.input)}: {note}", style="yellow"))
     for record in rows:
         if record.layers and totals is None:
-            console.print(_layers(record, narrow=console.width < FULL_WIDTH))
+            console.print(_layers(record, narrow=narrow))
         if record.classes:
             console.print(_classes(record, named=totals is not None))
     if totals is not None:

@@ -95,7 +95,7 @@ def softmax(x: "ArrayLike") -> Floats:
     [0.5, 0.5]
     """
     array = _floats(x)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         powers = np.exp(array - array.max(axis=-1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
@@ -124,9 +124,11 @@ def batchnorm(
     for name, part in zip(("weight", "bias", "mean", "variance"), parts, strict=True):
         if part.shape not in ((), array.shape[-1:]):
             raise UnfitError(name, f"{array.shape[-1]} values are needed, one a channel; {part.shape} came")
-    factor = parts[0] / np.sqrt(parts[3] + epsilon)
-    offset = parts[1] - parts[2] * factor
-    return array * factor.astype(np.float32) + offset.astype(np.float32)
+    factor = (parts[0] / np.sqrt(parts[3] + epsilon)).astype(np.float32)
+    centered = array - parts[2].astype(np.float32)  # not folded into the bias, where digits would cancel
+    centered *= factor
+    centered += parts[1].astype(np.float32)
+    return centered
 
 
 def normalized(x: "ArrayLike", *, epsilon: float = 1e-5) -> Floats:

@@ -87,14 +87,13 @@ class Convolution:
         inputs = shape[2] if whole and len(shape) == 3 else 1
         return values * self.windows.taps * inputs * (2 if self.kernel.is_gradient else 1)
 
-    def resolve(self, mapping: Mapping, *, to_float: bool) -> Mapping:
-        """The mapping that `auto` stands for here; others stay."""
+    def resolve(self, mapping: Mapping, *, to_float: bool, is_stack: bool = False) -> Mapping:
+        """The mapping that `auto` stands for here; others stay. A stack has feature maps for channels."""
         if mapping != "auto":
             return mapping
         kernel = self.kernel
-        return auto_mapping(
-            sums_to_zero=kernel.sums_to_zero, bias=self.bias, is_stack=kernel.is_bank, to_float=to_float
-        )
+        is_stack = is_stack or kernel.is_bank
+        return auto_mapping(sums_to_zero=kernel.sums_to_zero, bias=self.bias, is_stack=is_stack, to_float=to_float)
 
     def respond(
         self,
@@ -104,6 +103,7 @@ class Convolution:
         level_scale: Fraction = Fraction(1),
         *,
         count: bool = True,
+        is_stack: bool = False,
     ) -> tuple[NDArray[Any], int]:
         """(response or samples, number of values clipped, if they are to be counted).
 
@@ -114,13 +114,13 @@ class Convolution:
         image = image if image.ndim == 3 else image[:, :, None]
         kernel = self.kernel.spanning(image.shape[2])
         kernel = kernel.flipped() if self.flip else kernel
-        mapping = self.resolve(mapping, to_float=image.dtype.kind == "f")
+        mapping = self.resolve(mapping, to_float=image.dtype.kind == "f", is_stack=is_stack)
         rendering = Rendering(
             mapping,
             self.scale / kernel.divisor * level_scale,
             self.bias * level_scale,
             None if mapping == "raw" else samples or SampleType.of(image.dtype),
-            per_map=kernel.is_bank,
+            per_map=is_stack or kernel.is_bank,
         )
         matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
         tasks = [
@@ -142,17 +142,17 @@ class Convolution:
         image: NDArray[Any],
         alpha: NDArray[Any],
         mapping: Mapping,
-        samples: SampleType,
+        samples: SampleType | None,
         level_scale: Fraction = Fraction(1),
     ) -> tuple[NDArray[Any], NDArray[Any], int]:
-        """(samples, alpha, number of values clipped) of colours weighted with their opacity.
+        """(samples or response, alpha, number of values clipped) of colours weighted with their opacity.
 
         With W for the weighted sum over a window: the new alpha is W(alpha) x scale, clipped to the opaque level, and
         the colour W(colour x alpha) / W(alpha), so that transparent pixels do not bleed into opaque ones; bias is added
         to the colour. Where nothing is opaque the colour is 0. Not for kernels that sum to zero.
         Source: Porter and Duff, "Compositing digital images", 1984.
         """
-        opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1
+        opaque = np.iinfo(alpha.dtype).max
         sums = replace(self, kernel=replace(self.kernel, divisor=1), scale=Fraction(1), bias=Fraction(0))
         veil = alpha.reshape(*alpha.shape, *[1] * (image.ndim - 2))
         colours = sums.respond(image.astype(_WIDER[image.dtype.type]) * veil)[0]
@@ -166,15 +166,17 @@ class Convolution:
             for start in range(0, height, rows):
                 band = slice(start, start + rows)
                 weight = weights[band, :, None].astype(np.float64)
-                below = np.minimum(weight, opaque / gain) if gain > 0 else np.maximum(weight, opaque / gain)
+                full = opaque / gain if gain else 0.0
+                below = np.minimum(weight, full) if gain > 0 else np.maximum(weight, full)
                 seen = below * gain > 0
                 ratio = colours[band].reshape(-1, width, shape[2]) / np.where(seen, below, 1)
                 yield band, np.where(seen, ratio, 0)
 
         rendering = Rendering(mapping, level_scale, self.bias * level_scale, samples)
         result, clipped = rendering.render(bands, shape, None)
-        levels = np.clip(np.floor(weights * gain * float(level_scale) + 0.5), samples.low, samples.high)
-        return result.reshape(height, width, *image.shape[2:]), levels.astype(samples.dtype), clipped
+        levels = np.clip(np.floor(weights * gain * float(level_scale) + 0.5), 0, round(opaque * level_scale))
+        veil_type = alpha.dtype if samples is None else samples.dtype
+        return result.reshape(height, width, *image.shape[2:]), levels.astype(veil_type), clipped
 
     def kept_alpha(self, alpha: NDArray[Any]) -> NDArray[Any]:
         """The alpha under the centre of each window, clamped to the image."""
@@ -281,8 +283,8 @@ def conv2d(
     image = as_image(x, parameter="x")
     if image.ndim != 3:
         raise ParameterError("x", "a bank takes height x width x channels, not height x width")
-    bank = np.asarray(weight)
-    if bank.ndim != 4 or bank.dtype.kind not in "biuf" or not bank.size:
+    bank = as_numbers(weight, "weight")
+    if bank.ndim != 4 or not bank.size:
         raise ParameterError("weight", f"height x width x channels / groups x filters is needed, {bank.shape} came")
     (groups, _), (inputs, filters) = pair(groups, "groups"), bank.shape[2:]
     if inputs * groups != image.shape[2] or filters % groups:
@@ -292,10 +294,25 @@ def conv2d(
         )
     windows = Windows.of((bank.shape[0], bank.shape[1]), stride=stride, padding=padding, dilation=dilation)
     task = Correlation(bank.astype(np.float64), windows, parse_pad_mode(pad_mode), groups=groups)
-    offsets = np.zeros(filters) if bias is None else np.asarray(bias, np.float64)
+    offsets = np.zeros(filters) if bias is None else as_numbers(bias, "bias").astype(np.float64)
     if offsets.shape != (filters,):
         raise UnfitError("bias", f"{filters} numbers are needed, one a filter; an array of shape {offsets.shape} came")
     return engine.responses(task, image, offsets)
+
+
+def as_numbers(values: "ArrayLike", parameter: str) -> NDArray[Any]:
+    """`values` as an array of booleans, integers or floats.
+
+    Raises:
+        ParameterError: ragged, or of another type.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ParameterError(parameter, "rows of different lengths are no array") from error
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise ParameterError(parameter, f"booleans, integers or floats are needed, {array.dtype} came")
+    return array
 
 
 def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
@@ -304,14 +321,9 @@ def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
     Raises:
         ParameterError: any other shape or type, or no values.
     """
-    try:
-        array = np.asarray(image)
-    except ValueError as error:
-        raise ParameterError(parameter, "rows of different lengths are no image") from error
+    array = as_numbers(image, parameter)
     if array.ndim not in (2, 3) or not array.size:
         raise ParameterError(parameter, f"height x width or height x width x channels is needed, {array.shape} came")
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise ParameterError(parameter, f"booleans, integers or floats are needed, {array.dtype} came")
     if array.dtype.kind == "u" and array.dtype.itemsize == 8:
         if int(array.max()) >= 2**63:
             raise ParameterError(parameter, "whole numbers above 2^63 are too large")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cnnfilter.core.words import by
 from cnnfilter.errors import ParameterError, UnfitError
 
 Pair = tuple[int, int]
@@ -145,17 +146,15 @@ class Windows:
         """
         sizes = (height, width)
         padded = [n + sum(sides) for n, sides in zip(sizes, self.padding, strict=True)]
-        if min(sizes) < 1 or any(n < e for n, e in zip(padded, self.extent, strict=True)):
+        along = zip(padded, self.extent, self.stride, strict=True)
+        counts = [self._count(n, p[0], total) for n, p, total in zip(sizes, self.padding, along, strict=True)]
+        if min(*sizes, *counts) < 1:
             raise UnfitError(
-                "padding",
-                f"the output would be empty: a window of {_by(self.extent)}{_dilated(self.dilation)} does not fit into "
-                f"an image of {_by(sizes)} padded to {_by(padded)}",
+                "",
+                f"the output would be empty: a window of {by(self.extent)}{_dilated(self.dilation)} does not fit into "
+                f"an image of {by(sizes)}, padded to {by(padded)}",
             )
-        rows, columns = (
-            self._count(n, p[0], total)
-            for n, p, total in zip(sizes, self.padding, zip(padded, self.extent, self.stride, strict=True), strict=True)
-        )
-        return rows, columns
+        return counts[0], counts[1]
 
     def _count(self, length: int, before: int, along: tuple[int, int, int]) -> int:
         """Windows along an axis of `length`, of which `along` tells (padded length, extent, stride).
@@ -184,10 +183,10 @@ def _sides(padding: PaddingLike, extent: Pair) -> Sides:
         rest = [e - 1 if padding.lower() == "same" else 0 for e in extent]
         top, left = (r // 2 for r in rest)
         return (top, rest[0] - top), (left, rest[1] - left)
-    if isinstance(padding, Sequence) and not isinstance(padding, str):
-        sides = [pair(side, "padding", least=0) for side in padding]
-        if len(sides) == 2:
-            return sides[0], sides[1]
+    pairs = [side for side in padding if isinstance(side, Sequence)] if isinstance(padding, list | tuple) else []
+    if len(pairs) == 2 and all(len(side) == 2 for side in pairs):
+        top_bottom, left_right = (pair(side, "padding", least=0) for side in pairs)
+        return top_bottom, left_right
     try:
         y, x = pair(padding, "padding", least=0)  # type: ignore[arg-type]
     except ParameterError as error:
@@ -195,9 +194,5 @@ def _sides(padding: PaddingLike, extent: Pair) -> Sides:
     return (y, y), (x, x)
 
 
-def _by(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))
-
-
 def _dilated(dilation: Pair) -> str:
-    return "" if dilation == (1, 1) else f" (dilation {_by(dilation)})"
+    return "" if dilation == (1, 1) else f" (dilation {by(dilation)})"

@@ -3,7 +3,6 @@
 The tables are text, so that listing and completing names needs no NumPy.
 """
 
-import difflib
 import math
 import re
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnfilter.core.geometry import Pair
 from cnnfilter.core.numbers import LARGEST_DENOMINATOR, exact
+from cnnfilter.core.words import by, like
 from cnnfilter.errors import ParameterError, UnfitError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ FAMILIES: dict[str, str] = {
 FILE_SUFFIXES = (".npy", ".txt", ".csv")
 # Kernels with more entries than this are a slip (a picture taken for a kernel).
 LARGEST_KERNEL = 1 << 24
+LARGEST_SIDE = 100_000
 _ENTRY_GAP = re.compile(r"\s*,\s*|\s+")
 _EXACT_INTEGER = 1 << 53
 _LARGEST_DIVISOR = 1 << 53
@@ -169,7 +170,9 @@ def kernel(text: str) -> Kernel:
     if re.match(r"[-+.\d;,\s]|(nan|inf)\b", text, re.IGNORECASE):
         entries = parse_matrix(text)
         return _from_fractions(text, entries)
-    raise ParameterError("kernel", f"there is no kernel {_short(text)}{_near(family)}")
+    raise ParameterError(
+        "kernel", f"there is no kernel {_short(text)}{like(family, [*kernel_names(), *FAMILIES], most=99)}"
+    )
 
 
 def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:
@@ -202,8 +205,9 @@ def from_array(values: "ArrayLike", name: str | None = None, label: str = "kerne
         )
     if array.dtype.kind not in "biuf":
         raise ParameterError("kernel", f"{name} holds {array.dtype}, not numbers")
-    if not 0 < array.size <= LARGEST_KERNEL:
-        raise ParameterError("kernel", f"{name} has {array.size} entries; 1 to {LARGEST_KERNEL} fit")
+    if not 0 < array.size <= LARGEST_KERNEL or max(array.shape[:2]) > LARGEST_SIDE:
+        size = by(array.shape)
+        raise ParameterError("kernel", f"{name} is {size}; 1 to {LARGEST_KERNEL} entries fit, {LARGEST_SIDE} a side")
     if not np.isfinite(array).all():
         raise ParameterError("kernel", f"{name} holds NaN or infinity")
     integers, divisor = _rational(array)
@@ -275,7 +279,8 @@ def _from_file(name: str) -> Kernel:
             raise ParameterError("kernel", "too large for a kernel")
         if path.suffix.lower() == ".npy":
             return from_array(_load_npy(path), name, path.stem)
-        return _from_fractions(name, parse_matrix(path.read_text(encoding="utf-8-sig")), path.stem)
+        text = re.sub(r"#.*", "", path.read_text(encoding="utf-8-sig"))  # np.savetxt leads headers by #
+        return _from_fractions(name, parse_matrix(text), path.stem)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise ParameterError("kernel", f"{name!r} cannot be read: {reason}") from error
@@ -303,20 +308,20 @@ def _rational(array: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
         whole = array.astype(np.int64)
         return (whole, 1) if (whole == array).all() else (None, 1)
     values = np.unique(array)
-    if abs(values).max() * LARGEST_DENOMINATOR > _EXACT_INTEGER:
-        return None, 1
+    with np.errstate(over="ignore", invalid="ignore"):
+        if abs(values).max() * LARGEST_DENOMINATOR > _EXACT_INTEGER:
+            return None, 1
+        return _with_divisor(array, values)
+
+
+def _with_divisor(array: "NDArray[Any]", values: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
+    import numpy as np
+
+    few = values[:: max(1, len(values) // 64)]  # enough to see that most divisors do not fit
     for divisor in range(1, LARGEST_DENOMINATOR + 1 if array.ndim == 2 else 2):
-        numerators = np.rint(values.astype(np.float64) * divisor)
-        if ((numerators / divisor).astype(array.dtype) == values).all():
+        if all(((np.rint(v * float(divisor)) / divisor).astype(array.dtype) == v).all() for v in (few, values)):
             return np.rint(array.astype(np.float64) * divisor).astype(np.int64), divisor
     return None, 1
-
-
-def _near(name: str) -> str:
-    close = difflib.get_close_matches(name.lower(), [*kernel_names(), *FAMILIES], n=3, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(dict.fromkeys(close))}?"
-    return f"; there are {', '.join(kernel_names())}, the families {', '.join(FAMILIES)}, files and matrices"
 
 
 def _short(text: str) -> str:

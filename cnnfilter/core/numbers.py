@@ -27,16 +27,24 @@ def exact(value: object, parameter: str) -> Fraction:
     """
     try:
         if isinstance(value, str):
-            return _from_text(value)
+            return _within_floats(_from_text(value), parameter)
+        if isinstance(value, bool):
+            raise TypeError
         number = value if isinstance(value, int | Fraction) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
         raise ParameterError(parameter, f"{str(value)[:40]!r} is not a number such as 2, 0.5 or 1/9") from error
     if isinstance(number, int | Fraction):
-        return Fraction(number)
+        return _within_floats(Fraction(number), parameter)
     if not math.isfinite(number):
         raise ParameterError(parameter, f"{number} is not finite")
     simple = Fraction(number).limit_denominator(LARGEST_DENOMINATOR)
     return simple if float(simple) == number else Fraction(number)
+
+
+def _within_floats(number: Fraction, parameter: str) -> Fraction:
+    if abs(number) > 10**300:
+        raise ParameterError(parameter, "numbers up to 1e300 fit")
+    return number
 
 
 def _from_text(text: str) -> Fraction:

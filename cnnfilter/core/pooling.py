@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cnnfilter.core import engine
 from cnnfilter.core.convolution import as_image
 from cnnfilter.core.engine import extremes
+from cnnfilter.core.engine.layout import BandPlan
 from cnnfilter.core.engine.padding import padded_rows
-from cnnfilter.core.engine.plan import Plan as BandPlan
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PaddingLike, Pair, PairLike, Sides, Windows, pair
 from cnnfilter.core.numbers import flag
@@ -64,7 +64,7 @@ class Pooling:
             flag(count_include_pad, "count_include_pad"),
             pair(dilation, "dilation"),
         )
-        windows = parsed.windows((10**6, 10**6))
+        windows = parsed.windows((1, 1))
         if any(side >= e for sides, e in zip(windows.padding, windows.extent, strict=True) for side in sides):
             extent = "x".join(map(str, windows.extent))
             raise ParameterError("padding", f"{padding!r} is not smaller than the effective window of {extent}")
@@ -72,13 +72,13 @@ class Pooling:
 
     def windows(self, shape: tuple[int, ...]) -> Windows:
         """The windows on an image of `shape`."""
-        size = self.size or (shape[0], shape[1])
-        dilation = self.dilation if self.size else (1, 1)
+        if self.size is None:
+            return Windows((shape[0], shape[1]), (shape[0], shape[1]))
         return Windows.of(
-            size,
-            stride=self.stride or size,
-            padding=self.padding if self.size else "valid",
-            dilation=dilation,
+            self.size,
+            stride=self.stride or self.size,
+            padding=self.padding,
+            dilation=self.dilation,
             ceil_mode=self.ceil_mode,
         )
 
@@ -128,11 +128,11 @@ class Pooling:
     def _extremes(self, image: NDArray[Any]) -> NDArray[Any]:
         """Maxima or minima as they are."""
         windows = self.windows(image.shape)
-        if windows.size == image.shape[:2] and windows.padding == ((0, 0), (0, 0)):
+        if windows.size == windows.extent == image.shape[:2] and windows.padding == ((0, 0), (0, 0)):
             return _whole(image, self.kind).astype(image.dtype.newbyteorder("="), copy=False)
         sides = _reached(windows, image.shape, windows.output_size(*image.shape[:2]))
         reduce = np.maximum if self.kind == "max" else np.minimum
-        return extremes.pooled(reduce, image, windows, sides, _working_type(image, self.kind)[1])
+        return extremes.pooled(reduce, image, windows, sides, _working_type(image, self.kind, windows.taps)[1])
 
     def _fused(self, image: NDArray[Any], rendering: Rendering, *, count: bool) -> BandPlan | None:
         """Means whose windows all have the same number of cells are a convolution with a constant kernel."""
@@ -148,10 +148,10 @@ class Pooling:
         """(rows of the output, maxima, minima or means) band by band; means in float64."""
         windows = self.windows(image.shape)
         rows, columns = windows.output_size(*image.shape[:2])
-        if windows.size == image.shape[:2] and windows.padding == ((0, 0), (0, 0)):
+        if windows.size == windows.extent == image.shape[:2] and windows.padding == ((0, 0), (0, 0)):
             yield slice(0, 1), _whole(image, self.kind)
             return
-        work, fill = _working_type(image, self.kind)
+        work, fill = _working_type(image, self.kind, windows.taps)
         sides = _reached(windows, image.shape, (rows, columns))
         extent, step = windows.extent[0], windows.stride[0]
         width = (image.shape[1] + sum(sides[1])) * image.shape[2]
@@ -222,15 +222,25 @@ def pool(
 def _whole(image: NDArray[Any], kind: Kind) -> NDArray[Any]:
     if kind != "avg":
         return np.asarray((image.max if kind == "max" else image.min)(axis=(0, 1), keepdims=True))
-    total = image.sum(axis=(0, 1), keepdims=True, dtype=np.float64 if image.dtype.kind == "f" else np.int64)
+    sum_type = _sum_type(image, image.shape[0] * image.shape[1])
+    with np.errstate(invalid="ignore"):  # inf - inf: NaN is the answer
+        total = image.sum(axis=(0, 1), keepdims=True, dtype=sum_type)
     return np.asarray(total / (image.shape[0] * image.shape[1]))
 
 
-def _working_type(image: NDArray[Any], kind: Kind) -> tuple[np.dtype[Any], float]:
+def _sum_type(image: NDArray[Any], taps: int) -> np.dtype[Any]:
+    """int64 where sums of that many samples fit, else float64."""
+    if image.dtype.kind == "f":
+        return np.dtype(np.float64)
+    fits = max(abs(bound) for bound in sample_bounds(image)) * taps < 2**63
+    return np.dtype(np.int64 if fits else np.float64)
+
+
+def _working_type(image: NDArray[Any], kind: Kind, taps: int) -> tuple[np.dtype[Any], float]:
     """The type that windows are reduced in, and the value for padding that cannot win or adds nothing."""
     dtype = image.dtype.newbyteorder("=")
     if kind == "avg":
-        return np.dtype(np.float64 if dtype.kind == "f" else np.int64), 0
+        return _sum_type(image, taps), 0
     if dtype.kind == "b":
         return dtype, kind == "min"
     if dtype.kind == "f":

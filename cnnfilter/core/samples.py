@@ -119,7 +119,7 @@ class Rendering:
         high: Any = None
         for _, sums in bands:
             values = numbers.scaled(sums)
-            least, most = values.min(axis=axes), values.max(axis=axes)
+            least, most = np.fmin.reduce(values, axis=axes), np.fmax.reduce(values, axis=axes)  # passing over NaN
             low, high = (least, most) if low is None else (np.minimum(low, least), np.maximum(high, most))
         return low, high
 
@@ -257,6 +257,8 @@ def scaled_levels(samples: Array, target: SampleType, scale: Fraction) -> Array:
     >>> scaled_levels(np.array([0, 128, 129, 65535]), UINT8, Fraction(1, 257)).tolist()
     [0, 0, 1, 255]
     """
+    if scale == 1 and samples.dtype == target.dtype:
+        return samples
     wide = samples.astype(np.int64) * scale.numerator
     return np.asarray((wide + scale.denominator // 2) // scale.denominator).astype(target.dtype)
 

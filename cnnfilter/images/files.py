@@ -2,18 +2,14 @@
 
 import contextlib
 import io
-import logging
 import os
-import re
+import secrets
 import stat
 import sys
-import tempfile
-import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal
+from typing import IO, Any, BinaryIO, Literal, cast
 
 import numpy as np
 import PIL.Image
@@ -21,29 +17,14 @@ from numpy.typing import NDArray
 
 from cnnfilter.core import npy
 from cnnfilter.errors import FileError, OutputError, ParameterError
-from cnnfilter.images import formats
+from cnnfilter.images import formats, png
+from cnnfilter.images.decoding import Header, check_pixels, one_at_a_time, read_header, read_picture
 from cnnfilter.images.formats import MAX_PIXELS, Format
-from cnnfilter.images.image import Image, Metadata, oriented
+from cnnfilter.images.image import Image
 
 STANDARD_STREAM = "-"
 TEMPORARY_PREFIX = ".cnnfilter-"
 LARGEST_JPEG_EXIF = 65_533  # one APP1 segment
-_READABLE = [name for f in formats.FORMATS for name in f.pillow if name != "MPO"]  # MPO opens as JPEG
-_ORIENTATION = 0x0112
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what Pillow logs goes to standard error
-# Tags of a TIFF that describe the picture, not how its bytes are stored: description, camera, software, time, artist,
-# copyright, and the EXIF and GPS directories.
-_DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 33432, 34665, 34853}
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says of its picture before it is decoded: shape after orientation, without alpha."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    alpha: bool
-    format: Format
 
 
 @dataclass(frozen=True)
@@ -131,7 +112,7 @@ def read(path: str, max_pixels: int = MAX_PIXELS) -> Image:
     with _source(path, max_pixels) as (file, size), _as_file_error(path):
         if _is_npy(file, path):
             return _read_npy(file, size, max_pixels)
-        return _read_picture(file, size, max_pixels)
+        return read_picture(file, size, max_pixels)
 
 
 def probe(path: str, max_pixels: int = MAX_PIXELS) -> Header:
@@ -144,30 +125,7 @@ def probe(path: str, max_pixels: int = MAX_PIXELS) -> Header:
         if _is_npy(file, path):
             header = _npy_header(file, max_pixels)
             return Header(_squeezed(header.shape), _sample_type(header.dtype), False, formats.NPY)
-        with _open(file, max_pixels) as picture:
-            mode = _target_mode(picture)
-            width, height = picture.size
-            if picture.format != "TIFF" and _header_orientation(picture) in (
-                5,
-                6,
-                7,
-                8,
-            ):  # Pillow's TIFF size is turned
-                width, height = height, width
-            shape = (height, width, 3) if mode.startswith("RGB") else (height, width)
-            return Header(shape, _MODES[mode], mode.endswith("A"), formats.by_pillow(picture.format))
-
-
-_MODES: dict[str, np.dtype[Any]] = {
-    "L": np.dtype(np.uint8),
-    "LA": np.dtype(np.uint8),
-    "RGB": np.dtype(np.uint8),
-    "RGBA": np.dtype(np.uint8),
-    "I;16": np.dtype(np.uint16),
-    "I;16A": np.dtype(np.uint16),  # 16-bit gray with one transparent level; a name of ours
-    "I": np.dtype(np.int32),
-    "F": np.dtype(np.float32),
-}
+        return read_header(file, max_pixels)
 
 
 @contextlib.contextmanager
@@ -213,7 +171,7 @@ def _as_file_error(path: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, PIL.UnidentifiedImageError):
-        return "is no picture in any of the formats that are read"
+        return "is in none of the formats that are read"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:1].lower() + error.strerror[1:]
     text = " ".join(str(error).split())
@@ -238,7 +196,7 @@ def _npy_header(file: BinaryIO, max_pixels: int) -> npy.Header:
         raise FileError("", "an npy file of uint64; integers of 8 to 32 bits and int64 are read")
     if len(header.shape) not in (2, 3):
         raise FileError("", f"an npy file of shape {header.shape}; height x width [x channels] is read")
-    _check_pixels(header.shape[1], header.shape[0], max_pixels)
+    check_pixels(header.shape[1], header.shape[0], max_pixels)
     return header
 
 
@@ -261,185 +219,6 @@ def _sample_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
     """One channel is gray."""
     return shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
-
-
-def _check_pixels(width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise FileError("", f"{height} x {width} is {width * height} pixels, the limit is {max_pixels} (--max-pixels)")
-
-
-@contextlib.contextmanager
-def _open(file: BinaryIO, max_pixels: int) -> Iterator[PIL.Image.Image]:
-    """Pillow's picture, refused from its header if it is too large; Pillow's own warnings are kept off the terminal."""
-    limit = PIL.Image.MAX_IMAGE_PIXELS
-    PIL.Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow looks at it for nested pictures, too
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(file, formats=_READABLE) as picture:
-                _check_pixels(*picture.size, max_pixels)
-                yield picture
-    except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError) as error:
-        pixels = re.search(r"\d+", str(error))
-        many = pixels.group() if pixels else "too many"
-        raise FileError("", f"the picture has {many} pixels, the limit is {max_pixels} (--max-pixels)") from error
-    finally:
-        PIL.Image.MAX_IMAGE_PIXELS = limit
-
-
-def _read_picture(file: BinaryIO, size: int, max_pixels: int) -> Image:
-    notes = []
-    with _open(file, max_pixels) as picture:
-        if _loses_bits(picture):
-            notes.append("16-bit samples are read as 8-bit")
-        stored, mode = picture.mode, _target_mode(picture)
-        with _silent_libtiff(picture):
-            picture.load()
-        pixels, alpha = _arrays(picture, mode)
-        if picture.format == "TIFF":
-            pixels = _as_tiff_says(picture, pixels)
-        orientation, exif = _exif(picture)
-        pixels = np.ascontiguousarray(oriented(pixels, orientation))
-        alpha = alpha if alpha is None else np.ascontiguousarray(oriented(alpha, orientation))
-        profile = picture.info.get("icc_profile") if stored not in ("CMYK", "LAB", "YCbCr", "HSV") else None
-        metadata = Metadata(profile if isinstance(profile, bytes) else None, _dpi(picture), exif)
-        file_format = formats.by_pillow(picture.format)
-        frames = _frames(picture)
-        if frames > 1:
-            notes.append(f"only the first of {frames} frames is read")
-    return Image(pixels, alpha, file_format, metadata, tuple(notes), size)
-
-
-def _target_mode(picture: PIL.Image.Image) -> str:
-    """The mode that a picture is read in."""
-    mode = picture.mode
-    transparent = picture.has_transparency_data
-    if mode.startswith("I;16"):
-        return "I;16A" if isinstance(picture.info.get("transparency"), int) else "I;16"
-    if mode in ("I", "F"):
-        return mode
-    gray = mode in ("1", "L", "LA", "La") or any(raw.startswith("LA") for raw in _raw_modes(picture))
-    return ("L" if gray else "RGB") + ("A" if transparent else "")
-
-
-def _arrays(picture: PIL.Image.Image, mode: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """(pixels, alpha) of a loaded picture."""
-    if mode == "I;16A":
-        gray = np.asarray(picture).astype(np.uint16)
-        return gray, np.where(gray == picture.info["transparency"], 0, 65535).astype(np.uint16)
-    if mode == "I;16":
-        return np.asarray(picture).astype(np.uint16), None
-    if picture.mode == "1" and mode == "LA":
-        picture = picture.convert("L")  # keeps the transparent level in its info
-    if picture.mode == "RGBA" and mode == "LA":
-        return np.asarray(picture)[:, :, 0], np.asarray(picture)[:, :, 3]  # 16-bit gray with alpha arrives as RGBA
-    array = np.asarray(picture if picture.mode == mode else picture.convert(mode))
-    if mode == "LA":
-        return array[:, :, 0], array[:, :, 1]
-    return (array[:, :, :3], array[:, :, 3]) if mode == "RGBA" else (array, None)
-
-
-def _as_tiff_says(picture: PIL.Image.Image, pixels: NDArray[Any]) -> NDArray[Any]:
-    """Gray samples as the tags of a TIFF mean them, where Pillow's modes have no room for that.
-
-    Tag 262 is 0 where zero is white (Pillow turns only 8 bits round), tag 339 is 1 for unsigned and 2 for signed.
-    """
-    tags = picture.tag_v2  # type: ignore[attr-defined]
-    kind = tags.get(339, (1,))
-    kind = kind[0] if isinstance(kind, tuple) else kind
-    if pixels.ndim == 2 and pixels.dtype == np.uint16 and tags.get(262) == 0:
-        return np.asarray(np.uint16(65535) - pixels)
-    if pixels.ndim == 2 and pixels.dtype == np.uint8 and kind == 2 and tags.get(258) == (8,):
-        return pixels.view(np.int8)
-    if pixels.dtype == np.int32 and kind == 1:
-        return pixels.view(np.uint32)
-    return pixels
-
-
-def _loses_bits(picture: PIL.Image.Image) -> bool:
-    """Whether the samples in the file have 16 bits and those in memory 8: Pillow's raw modes tell."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return False
-    if picture.format == "PPM":
-        parts = [part for tile in getattr(picture, "tile", []) if isinstance(tile[3], tuple) for part in tile[3]]
-        return any(isinstance(part, int) and part > 255 for part in parts)
-    return any(";16" in raw for raw in _raw_modes(picture))
-
-
-def _raw_modes(picture: PIL.Image.Image) -> list[str]:
-    """Pillow's words for how samples lie in the file, until it is decoded."""
-    found = []
-    for tile in getattr(picture, "tile", []):
-        parts = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
-        found += [part for part in parts if isinstance(part, str)]
-    return found
-
-
-def _exif(picture: PIL.Image.Image) -> tuple[int, bytes | None]:
-    """(orientation, EXIF block with the orientation reset); a block that cannot be parsed is left out."""
-    try:
-        exif = picture.getexif()
-        orientation = exif.get(_ORIENTATION, 1)
-        if picture.format == "TIFF":
-            for tag in set(exif) - _DESCRIPTIVE:
-                del exif[tag]
-        if _ORIENTATION in exif:
-            exif[_ORIENTATION] = 1
-        block = exif.tobytes() if len(exif) else None
-    except Exception:  # as for decoders; the picture itself is fine
-        return 1, None
-    return orientation if orientation in range(1, 9) else 1, block
-
-
-def _header_orientation(picture: PIL.Image.Image) -> int:
-    """Orientation from what is known before decoding (getexif of a PNG would decode it)."""
-    if picture.format != "PNG":
-        return _exif(picture)[0]
-    exif = PIL.Image.Exif()
-    try:
-        exif.load(picture.info.get("exif", b""))
-    except Exception:  # as for decoders
-        return 1
-    orientation = exif.get(_ORIENTATION, 1)
-    return orientation if orientation in range(1, 9) else 1
-
-
-def _dpi(picture: PIL.Image.Image) -> tuple[float, float] | None:
-    try:
-        x, y = (float(value) for value in picture.info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
-
-
-def _frames(picture: PIL.Image.Image) -> int:
-    """Number of frames; 1 where later ones cannot be counted. Comes last, since it moves through the file."""
-    try:
-        return int(getattr(picture, "n_frames", 1))
-    except Exception:  # as for decoders; the first frame is fine
-        return 1
-
-
-@contextlib.contextmanager
-def _silent_libtiff(picture: PIL.Image.Image) -> Iterator[None]:
-    """Libtiff writes its complaints to file descriptor 2 itself; what matters comes as an exception as well."""
-    if picture.format != "TIFF":
-        yield
-        return
-    try:
-        kept = os.dup(2)
-    except OSError:  # no standard error at all
-        yield
-        return
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
 
 
 # ---------------------------------------------------------------------------------------------------------- writing
@@ -494,18 +273,18 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
         with target.open("wb") as file:
             file.write(content.getbuffer())
         return
-    temporary = None
+    # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
+    temporary = target.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir=target.parent)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(_permissions(target))
-        Path(temporary).replace(target)
+        temporary.chmod(_permissions(target))
+        temporary.replace(target)
     except BaseException:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -513,8 +292,9 @@ def _permissions(target: Path) -> int:
     """Those of the file that is replaced, else what the umask leaves (mkstemp gives 0600)."""
     with contextlib.suppress(OSError):
         return stat.S_IMODE(target.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
+    with one_at_a_time:
+        mask = os.umask(0)
+        os.umask(mask)
     return 0o666 & ~mask
 
 
@@ -523,20 +303,39 @@ def encode(image: Image, file_format: Format, file: IO[bytes], options: WriteOpt
     if file_format.is_array:
         np.lib.format.write_array(file, image.pixels, allow_pickle=False)
         return
+    if file_format.name == "png" and options.png_level == "fast":
+        png.write(image, file, strip=options.strip)
+        return
     picture = _picture(image)
     extra: dict[str, Any] = {}
     if not options.strip:
         kept = {name: getattr(image.metadata, name) for name in file_format.metadata}
         extra = {name: value for name, value in kept.items() if value is not None}
     if file_format.name == "png":
-        # Run-length matching is twice as fast as zlib's full search at level 1, and smaller on photographs.
-        fast = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-        extra |= fast if options.png_level == "fast" else {"compress_level": options.png_level}
+        extra["compress_level"] = options.png_level
     elif file_format.name in ("jpeg", "webp", "avif"):
         extra["quality"] = options.quality
     if file_format.name == "jpeg" and len(extra.get("exif", b"")) > LARGEST_JPEG_EXIF:
         del extra["exif"]
-    picture.save(file, format=file_format.pillow[0], **extra)
+    if file_format.name == "jpeg2000":  # its encoder never returns from a write that fails
+        content = io.BytesIO()
+        picture.save(content, format="JPEG2000", **extra)
+        file.write(content.getbuffer())
+        return
+    picture.save(cast("IO[bytes]", _NoDescriptor(file)), format=file_format.pillow[0], **extra)
+
+
+class _NoDescriptor:
+    """A file without a descriptor: Pillow's own writes to one overlook that a full disk took only a part."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.write, self.read, self.seek, self.tell, self.flush = (
+            file.write,
+            file.read,
+            file.seek,
+            file.tell,
+            file.flush,
+        )
 
 
 def _picture(image: Image) -> PIL.Image.Image:

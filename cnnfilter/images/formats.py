@@ -5,6 +5,8 @@ from pathlib import PurePath
 
 from cnnfilter.errors import ParameterError
 
+MAX_PIXELS = 150_000_000  # what --max-pixels is by default
+
 
 @dataclass(frozen=True)
 class Format:
@@ -59,7 +61,6 @@ FORMATS: tuple[Format, ...] = (
 BY_NAME: dict[str, Format] = {f.name: f for f in FORMATS}
 BY_SUFFIX: dict[str, Format] = {suffix: f for f in FORMATS for suffix in f.suffixes}
 # Further spellings for --format.
-MAX_PIXELS = 150_000_000  # what --max-pixels is by default
 ALIASES: dict[str, str] = {"jpg": "jpeg", "tif": "tiff", "jp2": "jpeg2000", "pgm": "ppm", "pnm": "ppm"}
 WRITABLE: tuple[str, ...] = tuple(f.name for f in FORMATS if f.writable)
 PNG, NPY = BY_NAME["png"], BY_NAME["npy"]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnfilter.core import activations
-from cnnfilter.core.convolution import Convolution, conv2d
+from cnnfilter.core.convolution import Convolution, as_numbers, conv2d
 from cnnfilter.core.geometry import PaddingLike, PairLike, Windows, pad_mode, pair
 from cnnfilter.core.numbers import real, whole
 from cnnfilter.core.pooling import Pooling
@@ -87,7 +87,7 @@ class Convolve(Layer):
 
     def resolve(self, mapping: Mapping, *, to_float: bool, is_stack: bool) -> Mapping:
         """The mapping that `auto` stands for: the kernel decides."""
-        return self.operation.resolve(mapping, to_float=to_float)
+        return self.operation.resolve(mapping, to_float=to_float, is_stack=is_stack)
 
     def carried_alpha(self, alpha: Array) -> Array | None:
         """The alpha under the centre of each window; sums over channels and banks leave it out."""
@@ -109,7 +109,7 @@ class Convolve(Layer):
         is_stack: bool,
     ) -> tuple[Array, int]:
         """(response or samples, number of values clipped), with nothing wide in between."""
-        return self.operation.respond(arrays[0], mapping, samples, level_scale)
+        return self.operation.respond(arrays[0], mapping, samples, level_scale, is_stack=is_stack)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +198,10 @@ class Learned(Layer):
         """Refuse wrong fields."""
         if isinstance(self.bias, str) and self.bias.lower() in ("true", "false"):
             self._set(bias=self.bias.lower() == "true")
+        for role in ("weight", "bias", "mean", "variance"):
+            value = getattr(self, role, None)
+            if not (value is None or isinstance(value, str) or (role == "bias" and isinstance(value, bool))):
+                self._set(**{role: as_numbers(value, role).astype(np.float32)})
         if self.init not in (None, "normal"):
             raise ParameterError("init", f"{self.init!r} is not normal")
         if self.seed is not None:
@@ -239,8 +243,8 @@ class Conv2d(Learned):
             self._set(filters=whole(self.filters, "filters"))
             if self.filters and self.filters % self.groups:
                 raise ParameterError("groups", f"{self.filters} filters cannot be split into {self.groups} groups")
-        if self.size is not None:
-            _ = self._windows
+        size = pair(self.size or 1, "size")
+        Windows.of(size, stride=self.stride, padding=self.padding, dilation=self.dilation)
 
     def told_by(self, shape: Shape) -> dict[str, Any]:
         """The fields that a weight tensor of `shape` tells, where they are not set."""
@@ -325,16 +329,22 @@ class BatchNorm(Learned):
 
     def tensors(self, *shapes: Shape) -> dict[str, Shape]:
         """Weight, bias, mean and variance, one value a channel."""
-        channels = shapes[0][2] if len(shapes[0]) == 3 else 1
+        channels = shapes[0][-1] if len(shapes[0]) != 2 else 1
         roles = ("weight", "bias", "mean", "variance") if self.is_learned else ()
         return {role: (channels,) for role in roles if role != "bias" or self.has_bias}
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The same shape; without tensors it has to be an image's."""
+        if not self.is_learned:
+            image_shape(shapes[0], self.type)
+        return shapes[0]
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The normalised channels."""
         image = arrays[0]
         if not self.is_learned:
             return activations.normalized(image, epsilon=self.epsilon)
-        planes = image if image.ndim == 3 else image[:, :, None]
+        planes = image[:, :, None] if image.ndim == 2 else image
         offset = tensors.get("bias", np.float32(0))
         parts = (tensors["weight"], offset, tensors["mean"], tensors["variance"])
         return activations.batchnorm(planes, *parts, epsilon=self.epsilon).reshape(image.shape)

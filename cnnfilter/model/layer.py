@@ -39,8 +39,10 @@ class Layer:
 
     def __post_init__(self) -> None:
         if isinstance(self.inputs, str):
-            self._set(inputs=tuple(part for part in self.inputs.replace(",", " ").split()))
+            self._set(inputs=(self.inputs,))
         elif self.inputs is not None:
+            if not isinstance(self.inputs, list | tuple) or not all(isinstance(name, str) for name in self.inputs):
+                raise ParameterError("from", f"{str(self.inputs)[:60]} is neither a layer's name nor a list of them")
             self._set(inputs=tuple(self.inputs))
         if self.name is not None and (not isinstance(self.name, str) or not self.name or self.name == "input"):
             raise ParameterError("name", f"{self.name!r} cannot be a layer's name")

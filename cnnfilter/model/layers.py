@@ -1,9 +1,9 @@
 """The table of layer types, and layers from their keys."""
 
 import dataclasses
-import difflib
 from typing import Any
 
+from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError
 from cnnfilter.model.filters import BatchNorm, Conv2d, Convolve, Pool
 from cnnfilter.model.layer import Layer
@@ -72,7 +72,7 @@ def make(type_name: str, keys: dict[str, Any], main: Any = None) -> Layer:
         ParameterError: unknown type or key (near ones are listed), a missing or a wrong value.
     """
     if type_name not in LAYERS:
-        raise ParameterError("type", f"there is no layer {type_name!r}{_near(type_name, list(LAYERS))}")
+        raise ParameterError("type", f"there is no layer {type_name!r}{like(type_name, list(LAYERS), most=99)}")
     kind = LAYERS[type_name]
     known = keys_of(kind)
     values: dict[str, Any] = {}
@@ -82,7 +82,7 @@ def make(type_name: str, keys: dict[str, Any], main: Any = None) -> Layer:
         values[kind.main] = main
     for key, value in keys.items():
         if key not in known:
-            raise ParameterError(key, f"{type_name} has no key {key!r}{_near(key, list(known))}")
+            raise ParameterError(key, f"{type_name} has no key {key!r}{like(key, list(known), most=99)}")
         if known[key] in values:
             raise ParameterError(key, f"is given twice for {type_name}")
         values[known[key]] = value
@@ -94,8 +94,3 @@ def make(type_name: str, keys: dict[str, Any], main: Any = None) -> Layer:
 
 def _is_required(field: "dataclasses.Field[Any]") -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-
-
-def _near(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word.lower(), known, n=2, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(known)}"

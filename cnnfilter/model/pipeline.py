@@ -1,13 +1,10 @@
 """A pipeline: named layers as a graph, run on an image or summed up without running."""
 
-import difflib
-import math
+import operator
 import os
 import time
-import zlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -15,97 +12,15 @@ from typing import Any
 import numpy as np
 
 from cnnfilter.core.convolution import as_image
-from cnnfilter.core.geometry import Pair
 from cnnfilter.core.samples import SampleType
 from cnnfilter.core.vocabulary import Mapping
+from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError, UnfitError
-from cnnfilter.model import weights as weight_files
-from cnnfilter.model.filters import BatchNorm, Conv2d, Learned
+from cnnfilter.model.graph import INPUT, Node, graph_of, names_of, naming
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors
-from cnnfilter.model.pointwise import Dense, Flatten, Sigmoid, Softmax, check_inputs
-
-INPUT = "input"
-# What PyTorch calls the tensors of a role.
-_TORCH_NAMES = {"weight": "weight", "bias": "bias", "mean": "running_mean", "variance": "running_var"}
-VALUE_BYTES = 4
-
-
-class Keyed:
-    """A record whose fields can be read as attributes or by key."""
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self.keys():
-            raise KeyError(key)
-        return getattr(self, key)
-
-    def keys(self) -> list[str]:
-        """The names of the fields."""
-        return [field.name for field in fields(self)]  # type: ignore[arg-type]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields by name."""
-        return {key: getattr(self, key) for key in self.keys()}
-
-
-@dataclass(frozen=True)
-class ReceptiveField:
-    """What one value sees of the input along (y, x): its extent, the step to its neighbour's, and the padding before.
-
-    Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", 2019.
-    """
-
-    size: Pair = (1, 1)
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-
-
-@dataclass(frozen=True)
-class LayerReport(Keyed):
-    """A row of a summary; `bytes` are those of the output, four a value unless the layer was run."""
-
-    name: str
-    type: str
-    output_shape: Shape
-    params: int
-    macs: int
-    receptive_field: Pair | None
-    bytes: int
-    seconds: float | None = None
-    effective_stride: Pair | None = None
-    effective_padding: Pair | None = None
-
-
-@dataclass(frozen=True)
-class Summary(Keyed):
-    """Shapes and cost of a pipeline for one input.
-
-    One multiply-accumulate counts one; bias adds none. `memory` is the peak of bytes in the outputs alive at one time,
-    the input included; `receptive_field` is that of the last layer.
-    """
-
-    input_shape: Shape
-    layers: tuple[LayerReport, ...]
-    output_shape: Shape
-    params: int
-    macs: int
-    memory: int
-    weight_bytes: int
-    receptive_field: Pair | None
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """A layer in its graph: its name, the names of its inputs, and where it was written."""
-
-    name: str
-    layer: Layer
-    inputs: tuple[str, ...]
-    place: str
-
-    def __call__(self, inputs: list[Array], tensors: Tensors) -> Array:
-        """The output of the layer."""
-        return self.layer(*inputs, tensors=tensors)
-
+from cnnfilter.model.pointwise import Dense, Flatten, Sigmoid, Softmax
+from cnnfilter.model.summary import Summary, summarize
+from cnnfilter.model.tensors import Binding
 
 # Gets a layer's name, its output, and the seconds that it took.
 Observer = Callable[[str, Array, float], None]
@@ -139,7 +54,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
-            raise ParameterError("layers", f"{self.name}: a pipeline needs at least one layer")
+            raise ParameterError("layers", "a pipeline needs at least one layer")
         if self.init not in (None, "normal"):
             raise ParameterError("init", f"{self.init!r} is not normal")
         _ = self.nodes
@@ -148,55 +63,20 @@ class Pipeline:
         """The fields alone: what was derived from them, or read from files, each process derives for itself."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    # ------------------------------------------------------------------------------------------------------- graph
-
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """The layers in an order in which each comes after its inputs."""
-        names = self._names()
-        repeated = [name for name, count in Counter(names).items() if count > 1]
-        if repeated:
-            raise ParameterError("name", f"{self._at(names.index(repeated[0]))}two layers are called {repeated[0]!r}")
-        found = []
-        for index, (name, layer) in enumerate(zip(names, self.layers, strict=True)):
-            before = names[index - 1] if index else INPUT
-            inputs = layer.inputs if layer.inputs is not None else (before,)
-            place = self._at(index, name)
-            for wanted in inputs:
-                if wanted not in (INPUT, *names):
-                    raise ParameterError("from", f"{place}there is no layer {wanted!r}{_like(wanted, [INPUT, *names])}")
-            try:
-                check_inputs(layer, len(inputs))
-            except ParameterError as error:
-                raise ParameterError(error.parameter, f"{place}{error.message}") from error
-            if names[-1] in inputs:
-                raise ParameterError("from", f"{place}the last layer, {names[-1]!r}, is the result and no input")
-            found.append(Node(name, layer, inputs, place))
-        return tuple(_in_order(found))
+        return graph_of(self.layers, self.places)
 
-    def _names(self) -> list[str]:
-        """The layers' names; those without one are called by their type, numbered where it repeats."""
-        taken = {layer.name for layer in self.layers if layer.name}
-        seen: Counter[str] = Counter()
-        names = []
-        for layer in self.layers:
-            name = layer.name
-            while name is None or (layer.name is None and name in taken):
-                seen[layer.type] += 1
-                name = layer.type if seen[layer.type] == 1 else f"{layer.type}-{seen[layer.type]}"
-            names.append(name)
-            taken.add(name)
-        return names
-
-    def _at(self, index: int, name: str = "") -> str:
-        """Where a layer was written, for messages."""
-        place = self.places[index] if index < len(self.places) else f"layer {index + 1}"
-        return f"{place}{f' ({name})' if name else ''}: "
+    @cached_property
+    def _binding(self) -> Binding:
+        path = None if self.weights is None else os.path.join(self.folder, self.weights)
+        return Binding(self.nodes, path, self.init, self.seed, self.source)
 
     @property
     def last(self) -> Node:
         """The layer whose output is the result: the last one written."""
-        name = self._names()[-1]
+        name = names_of(self.layers)[-1]
         return self.node(name)
 
     def node(self, name: str) -> Node:
@@ -209,7 +89,7 @@ class Pipeline:
             if node.name == name:
                 return node
         names = [node.name for node in self.nodes]
-        raise ParameterError("tap", f"there is no layer {name!r}{_like(name, names)}")
+        raise ParameterError("tap", f"there is no layer {name!r}{like(name, names)}")
 
     def shapes(self, input_shape: Shape) -> dict[str, Shape]:
         """The shape of every layer's output, and of the input.
@@ -217,9 +97,15 @@ class Pipeline:
         Raises:
             UnfitError: names the layer that an input does not fit.
         """
-        shapes = {INPUT: tuple(int(n) for n in input_shape)}
-        for node in self._told_nodes:
-            with _naming(node, shapes):
+        try:
+            sizes = tuple(operator.index(n) for n in input_shape)
+        except TypeError:
+            sizes = ()
+        if len(sizes) not in (2, 3) or min(sizes) < 1:
+            raise ParameterError("input_shape", f"{input_shape} is not (height, width) or (height, width, channels)")
+        shapes: dict[str, Shape] = {INPUT: sizes}
+        for node in self._binding.told_nodes:
+            with naming(node):
                 shapes[node.name] = node.layer.output_shape(*(shapes[name] for name in node.inputs))
         return shapes
 
@@ -248,36 +134,13 @@ class Pipeline:
             stacks[node.name] = node.layer.makes_maps or any(stacks[above] for above in node.inputs)
         return stacks[name]
 
-    # ------------------------------------------------------------------------------------------------------- weights
+    def check_weights(self) -> None:
+        """Refuse a lack of weights, a file of them that cannot be read, or one that lacks a tensor.
 
-    @cached_property
-    def _file(self) -> weight_files.Weights | None:
-        """The weights file, opened when it is first needed."""
-        return weight_files.load(os.path.join(self.folder, self.weights)) if self.weights else None
-
-    @cached_property
-    def _told_nodes(self) -> tuple[Node, ...]:
-        """The nodes, with sizes and bias that only the weights file tells filled in."""
-        return tuple(replace(node, layer=self._told(node)) for node in self.nodes)
-
-    def _told(self, node: Node) -> Layer:
-        layer = node.layer
-        if not isinstance(layer, Learned):
-            return layer
-        unknown = (isinstance(layer, Conv2d) and None in (layer.filters, layer.size)) or (
-            isinstance(layer, Dense) and layer.units is None
-        )
-        needs_bias = layer.bias is None and layer.params is not None
-        if (unknown or needs_bias) and self._file is not None:
-            told: dict[str, Any] = {}
-            shape = self._file.shapes.get(_tensor_name(layer, "weight") or "")
-            if unknown and shape is not None and isinstance(layer, Conv2d | Dense):
-                with _naming(node, {}):
-                    told = layer.told_by(shape)
-            if needs_bias:
-                told["bias"] = f"{layer.params}.bias" in self._file.shapes
-            return replace(layer, **told)
-        return layer
+        Raises:
+            ParameterError: names the file and the layer that wants the tensor.
+        """
+        self._binding.check()
 
     def tensors(self, input_shape: Shape) -> dict[str, Tensors]:
         """The tensors of every layer that has some, for an input of that shape.
@@ -285,56 +148,7 @@ class Pipeline:
         Raises:
             ParameterError: no weights, a missing tensor, or one of the wrong shape; says which layer wanted what.
         """
-        shapes = self.shapes(input_shape)
-        needs = {
-            node.name: (node, [shapes[name] for name in node.inputs])
-            for node in self._told_nodes
-            if isinstance(node.layer, Learned)
-        }
-        wanted = {name: node.layer.tensors(*inputs) for name, (node, inputs) in needs.items()}
-        if self._loaded.get("wanted") != wanted:  # the next image of a batch mostly wants the same
-            self._loaded["tensors"] = {name: self._tensors_of(node, inputs) for name, (node, inputs) in needs.items()}
-            self._loaded["wanted"] = wanted
-        tensors: dict[str, Tensors] = self._loaded["tensors"]
-        return tensors
-
-    @cached_property
-    def _loaded(self) -> dict[str, Any]:
-        """The tensors of the last run and the shapes that were wanted for it."""
-        return {}
-
-    def _tensors_of(self, node: Node, shapes: Sequence[Shape]) -> Tensors:
-        layer = node.layer
-        assert isinstance(layer, Learned)
-        found = {}
-        for role, shape in layer.tensors(*shapes).items():
-            given = getattr(layer, role)
-            if isinstance(given, np.ndarray):
-                found[role] = np.asarray(given, np.float32)
-                _check_shape(node, role, found[role].shape, shape)
-                continue
-            name = _tensor_name(layer, role)
-            if self._file is not None and name is not None and layer.init is None:
-                if name not in self._file.shapes:
-                    raise UnfitError(
-                        "weights",
-                        f"{node.place}{self.weights} has no tensor {name!r}{_like(name, [*self._file.shapes])}",
-                    )
-                _check_shape(node, name, self._file.shapes[name], shape)
-                found[role] = self._file[name]
-            elif layer.init or self.init:
-                seed = self.seed if layer.seed is None else layer.seed
-                found[role] = _drawn(role, shape, [seed, zlib.crc32(node.name.encode())])
-            elif isinstance(layer, BatchNorm) and name is None:
-                found[role] = _drawn(role, shape, [])
-            else:
-                wanted = f"{role} of {'x'.join(map(str, shape))}"
-                raise UnfitError(
-                    "weights", f'{node.place}{layer.type} has no {wanted}: name a file in weights, or init = "normal"'
-                )
-        return found
-
-    # ------------------------------------------------------------------------------------------------------- running
+        return self._binding.tensors(self.shapes(input_shape))
 
     def run(self, image: Any) -> Array:
         """The output of the last layer for an image, height x width [x channels], unmapped and unrounded.
@@ -387,7 +201,7 @@ class Pipeline:
         alive: dict[str, Array] = {INPUT: image}
         for node, unneeded in self._schedule(kept):
             started = time.perf_counter()
-            with _naming(node, {}), np.errstate(over="ignore", invalid="ignore"):
+            with naming(node), np.errstate(over="ignore", invalid="ignore"):
                 inputs = [alive[name] for name in node.inputs]
                 alive[node.name] = output = apply(node, inputs, tensors.get(node.name, NO_TENSORS))
             if observe is not None:
@@ -399,14 +213,12 @@ class Pipeline:
 
     def _schedule(self, kept: set[str]) -> Iterator[tuple[Node, list[str]]]:
         """Every node with the names whose outputs nothing needs after it."""
-        nodes = self._told_nodes
+        nodes = self._binding.told_nodes
         last_use = {INPUT: -1} | {node.name: index for index, node in enumerate(nodes)}
         for index, node in enumerate(nodes):
             last_use |= dict.fromkeys(node.inputs, index)
         for index, node in enumerate(nodes):
             yield node, [name for name, use in last_use.items() if use == index and name not in kept]
-
-    # ------------------------------------------------------------------------------------------------------- summary
 
     def summary(self, input_shape: Shape) -> Summary:
         """Shapes, parameters, cost and receptive fields for an input of that shape; nothing is computed.
@@ -414,62 +226,17 @@ class Pipeline:
         Raises:
             UnfitError: names the layer that an input does not fit.
         """
-        shapes = self.shapes(input_shape)
-        seen: dict[str, ReceptiveField | None] = {INPUT: ReceptiveField()}
-        rows = []
-        for node in self._told_nodes:
-            inputs = [shapes[name] for name in node.inputs]
-            seen[node.name] = field = _field(node, inputs, [seen[name] for name in node.inputs])
-            rows.append(
-                LayerReport(
-                    node.name,
-                    node.layer.type,
-                    shapes[node.name],
-                    node.layer.parameters(*inputs),
-                    node.layer.macs(*inputs),
-                    field.size if field else None,
-                    math.prod(shapes[node.name]) * VALUE_BYTES,
-                    None,
-                    field.stride if field else None,
-                    field.padding if field else None,
-                )
-            )
-        last, params = self.last.name, sum(row.params for row in rows)
-        stored = sum(
-            math.prod(shape)
-            for node in self._told_nodes
-            for shape in node.layer.tensors(*(shapes[name] for name in node.inputs)).values()
-        )
-        field = seen[last]
-        return Summary(
-            shapes[INPUT],
-            tuple(rows),
-            shapes[last],
-            params,
-            sum(row.macs for row in rows),
-            self._memory(shapes),
-            stored * VALUE_BYTES,
-            field.size if field else None,
-        )
-
-    def _memory(self, shapes: dict[str, Shape]) -> int:
-        """The peak of bytes in the outputs that are alive at one time, four a value."""
-        alive = {INPUT}
-        peak = 0
-        for node, unneeded in self._schedule({self.last.name}):
-            alive.add(node.name)
-            peak = max(peak, sum(math.prod(shapes[name]) for name in alive))
-            alive -= set(unneeded)
-        return peak * VALUE_BYTES
-
-    # ------------------------------------------------------------------------------------------------------- result
+        last = self.last.name
+        return summarize(self._binding.told_nodes, last, self.shapes(input_shape), self._schedule({last}))
 
     def classes(self, output: Array) -> list[tuple[str, float]] | None:
         """(label, probability), the likeliest first, where the last layer is softmax or sigmoid over a vector."""
         if not isinstance(self.last.layer, Softmax | Sigmoid) or output.ndim != 1:
             return None
-        labels = self.labels if self.labels and len(self.labels) == len(output) else tuple(map(str, range(len(output))))
-        order = sorted(range(len(output)), key=lambda i: (-float(output[i]), i))
+        labels = self.labels or tuple(map(str, range(len(output))))
+        if len(labels) != len(output):
+            raise UnfitError("labels", f"there are {len(labels)} labels for {len(output)} classes")
+        order = np.argsort(-output, kind="stable").tolist()
         return [(labels[i], float(output[i])) for i in order]
 
     def __str__(self) -> str:
@@ -482,93 +249,3 @@ class Pipeline:
         from cnnfilter.model.syntax import to_toml
 
         return to_toml(self)
-
-
-class _naming:  # noqa: N801 - used as a function
-    """Errors within are told of a layer: its place and name, and what it was given."""
-
-    def __init__(self, node: Node, shapes: dict[str, Shape]) -> None:
-        self.node, self.shapes = node, shapes
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ParameterError) and not error.message.startswith(self.node.place):
-            hint = ""
-            first = self.shapes.get(INPUT)
-            if first is not None and self.node.inputs == (INPUT,) and len(first) == 3:
-                hint = f" (the picture is {'x'.join(map(str, first))})"
-            raise type(error)(error.parameter, f"{self.node.place}{error.message}{hint}") from error
-
-
-def _in_order(nodes: list[Node]) -> Iterator[Node]:
-    """The nodes, each after its inputs, else in the order in which they were written."""
-    done = {INPUT}
-    waiting = list(nodes)
-    while waiting:
-        ready = next((node for node in waiting if done.issuperset(node.inputs)), None)
-        if ready is None:
-            names = " and ".join(repr(node.name) for node in waiting[:3])
-            raise ParameterError("from", f"{waiting[0].place}{names} wait for each other: a cycle")
-        waiting.remove(ready)
-        done.add(ready.name)
-        yield ready
-
-
-def _field(node: Node, shapes: Sequence[Shape], above: Sequence[ReceptiveField | None]) -> ReceptiveField | None:
-    """The receptive field of a layer from those of its inputs: where branches meet, the largest."""
-    windows = node.layer.windows(*shapes)
-    known = [field for field in above if field is not None]
-    if windows is None or len(known) < len(above):
-        return None
-    size, stride, padding = (
-        tuple(max(getattr(field, part)[axis] for field in known) for axis in (0, 1))
-        for part in ("size", "stride", "padding")
-    )
-    grown = [
-        (
-            size[axis] + (windows.extent[axis] - 1) * stride[axis],
-            stride[axis] * windows.stride[axis],
-            padding[axis] + windows.padding[axis][0] * stride[axis],
-        )
-        for axis in (0, 1)
-    ]
-    (y, x) = grown
-    return ReceptiveField((y[0], x[0]), (y[1], x[1]), (y[2], x[2]))
-
-
-def _tensor_name(layer: Learned, role: str) -> str | None:
-    """What the weights file calls a layer's tensor of a role."""
-    given = getattr(layer, role, None)
-    if isinstance(given, str):
-        return given
-    return f"{layer.params}.{_TORCH_NAMES[role]}" if layer.params is not None else None
-
-
-def _check_shape(node: Node, name: str, came: Shape, wanted: Shape) -> None:
-    if came != wanted:
-        raise UnfitError(
-            "weights",
-            f"{node.place}the tensor {name} is {'x'.join(map(str, came))}, {'x'.join(map(str, wanted))} is wanted",
-        )
-
-
-def _drawn(role: str, shape: Shape, seeds: list[int]) -> Array:
-    """He's initialisation: weights from N(0, 2 / fan in); nothing for bias and mean, one for variance and scale.
-
-    Source: He et al., "Delving deep into rectifiers", 2015.
-    """
-    if role == "weight" and len(shape) > 1:
-        deviation = math.sqrt(2 / math.prod(shape[1:]))
-        return (np.random.default_rng(seeds).standard_normal(shape, np.float32) * np.float32(deviation)).astype(
-            np.float32
-        )
-    return np.full(shape, 1 if role in ("weight", "variance") else 0, np.float32)
-
-
-def _like(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    return f"; there are {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}"

@@ -8,8 +8,9 @@ import numpy as np
 
 from cnnfilter.core import activations
 from cnnfilter.core.geometry import Windows
-from cnnfilter.core.numbers import real, whole
-from cnnfilter.errors import ParameterError, UnfitError
+from cnnfilter.core.numbers import real, whole, whole_type
+from cnnfilter.core.samples import sample_bounds
+from cnnfilter.errors import UnfitError
 from cnnfilter.model.filters import Learned
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors
 
@@ -133,11 +134,14 @@ class Add(Layer):
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The sums."""
-        wide = np.int64 if all(a.dtype.kind in "biu" for a in arrays) else np.float32
-        total = _spread(arrays[0], arrays).astype(wide)
-        for array in arrays[1:]:
-            total = total + _spread(array, arrays).astype(wide)
-        return np.asarray(total)
+        wide = np.dtype(np.float32)
+        if all(a.dtype.kind in "biu" for a in arrays):
+            bounds = [sample_bounds(array) for array in arrays]
+            wide = whole_type((sum(low for low, _ in bounds), sum(high for _, high in bounds)))
+        total = np.zeros(self.output_shape(*(a.shape for a in arrays)), wide)
+        for array in arrays:
+            total += _spread(array, arrays)
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,15 +315,3 @@ def _broadcast(shapes: tuple[Shape, ...], layer: str) -> Shape:
 def _spread(array: Array, others: tuple[Array, ...]) -> Array:
     """`array` with an axis of channels where others have one."""
     return array[:, :, None] if array.ndim == 2 and any(other.ndim == 3 for other in others) else array
-
-
-def check_inputs(layer: Layer, count: int) -> None:
-    """Refuse a number of inputs that the layer cannot take.
-
-    Raises:
-        ParameterError: one input for several, or several for one.
-    """
-    if layer.several and count < 2:
-        raise ParameterError("from", f'{layer.type} takes two inputs or more; name them, as in from = ["a", "b"]')
-    if not layer.several and count != 1:
-        raise ParameterError("from", f"{layer.type} takes one input, {count} are named")

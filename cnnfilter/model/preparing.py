@@ -165,7 +165,7 @@ class Standardize(Layer):
 
 
 def _is_pair(size: PairLike) -> bool:
-    return "x" in size.lower() if isinstance(size, str) else not isinstance(size, int)
+    return "x" in size.lower() if isinstance(size, str) else not hasattr(size, "__index__")
 
 
 def _interpolated(image: Array, length: int, axis: int) -> NDArray[np.float32]:

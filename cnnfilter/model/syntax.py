@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfilter.core.kernels import Kernel, as_kernel
+from cnnfilter.core.kernels import FILE_SUFFIXES, Kernel, as_kernel
 from cnnfilter.errors import FileError, ParameterError
 from cnnfilter.model.layer import Layer
 from cnnfilter.model.layers import LAYERS, make
@@ -42,7 +42,10 @@ def parse_pipeline(text: str, *, weights: str | None = None, init: str | None = 
             raise ParameterError("steps", f"{place} is empty; write TYPE [MAIN] [key=value ...] | ...")
         layers.append(_layer(f"{place} ({words[0]})", words[0], *_arguments(place, words[1:])))
         places.append(place)
-    return Pipeline(tuple(layers), weights=weights, init=init, seed=seed, places=tuple(places))
+    try:
+        return Pipeline(tuple(layers), weights=weights, init=init, seed=seed, places=tuple(places))
+    except ParameterError as error:
+        raise type(error)("steps", error.message) from error
 
 
 def load_pipeline(path: str) -> Pipeline:
@@ -59,7 +62,7 @@ def load_pipeline(path: str) -> Pipeline:
             raise FileError(path, "is no regular file")
         if file.stat().st_size > LARGEST_FILE:
             raise FileError(path, "is too large for a pipeline file")
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -110,7 +113,7 @@ def _from_toml(content: dict[str, Any], text: str, file: Path) -> Pipeline:
 def _use_folder(type_name: str, keys: dict[str, Any], folder: Path) -> None:
     """Find a kernel file beside the pipeline file."""
     kernel = keys.get("kernel")
-    if type_name == "convolve" and isinstance(kernel, str) and (folder / kernel).is_file():
+    if type_name == "convolve" and isinstance(kernel, str) and kernel.lower().endswith(FILE_SUFFIXES):
         keys["kernel"] = str(folder / kernel)
 
 
@@ -124,9 +127,9 @@ def _labels(given: Any, folder: Path) -> tuple[str, ...] | None:
             return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
         except (OSError, ValueError) as error:
             raise FileError(str(path), "the labels cannot be read") from error
-    if isinstance(given, list):
+    if isinstance(given, list) and all(isinstance(label, str | int) for label in given):
         return tuple(str(label) for label in given)
-    raise ParameterError("labels", f"labels is {given!r}, neither a list nor a file")
+    raise ParameterError("labels", f"labels is {given!r}, neither a list of words nor a file")
 
 
 def _layer(place: str, type_name: str, main: Any, keys: dict[str, Any]) -> Layer:
@@ -135,7 +138,7 @@ def _layer(place: str, type_name: str, main: Any, keys: dict[str, Any]) -> Layer
         return make(type_name, keys, main if main is None or main_key in _TEXT_KEYS else _value(main))
     except ParameterError as error:
         key = f"{error.parameter}: " if error.parameter and error.parameter not in error.message else ""
-        raise ParameterError(error.parameter, f"{place}: {key}{error.message}") from error
+        raise ParameterError("steps", f"{place}: {key}{error.message}") from error
 
 
 def _steps(text: str) -> list[list[str]]:
@@ -161,12 +164,13 @@ def _arguments(place: str, words: Sequence[str]) -> tuple[Any, dict[str, Any]]:
         key, equals, value = word.partition("=")
         if equals and re.fullmatch(r"[a-z_]+", key):
             if key in keys:
-                raise ParameterError(key, f"{place}: {key} is given twice")
-            keys[key] = value if key in _TEXT_KEYS else _value(value)
+                raise ParameterError("steps", f"{place}: {key} is given twice")
+            keys[key] = _value(value) if key not in _TEXT_KEYS else value.split(",") if key == "from" else value
         elif main is None:
             main = word
         else:
-            raise ParameterError("steps", f"{place}: {word!r} is a second value without a key, after {main!r}")
+            slip = f"; did you mean {word.replace('-', '_', key.count('-'))}?" if equals else ""
+            raise ParameterError("steps", f"{place}: {word!r} is a second value without a key, after {main!r}{slip}")
     return main, keys
 
 
@@ -203,7 +207,9 @@ def to_toml(pipeline: Pipeline) -> str:
     if pipeline.labels:
         lines.append(f"labels = {_toml(list(pipeline.labels))}")
     if pipeline.init:
-        lines += [f"init = {_toml(pipeline.init)}", f"seed = {pipeline.seed}"]
+        lines.append(f"init = {_toml(pipeline.init)}")
+    if pipeline.seed:
+        lines.append(f"seed = {pipeline.seed}")
     for layer in pipeline.layers:
         lines += ["", "[[layer]]", f"type = {_toml(layer.type)}"]
         lines += [f"{key} = {_toml(value)}" for key, value in _values(layer).items()]
@@ -215,7 +221,8 @@ def _values(layer: Layer) -> dict[str, Any]:
     values = {}
     for field, value in layer.keys().items():
         if field == "kernel":
-            value = value if isinstance(value, str) else as_kernel(value).name
+            value = value if isinstance(value, str) else as_kernel(value)
+            value = value.name if isinstance(value, Kernel) and not (value.is_bank and value.seed is None) else value
         if isinstance(value, np.ndarray | Kernel):
             raise ParameterError(field, f"{layer.type} holds an array, which text cannot; name a weights file")
         values["from" if field == "inputs" else field] = value

@@ -20,22 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine import bands, floats, methods, products, shifts, threads
+from cnnfilter.core.engine.compiler import compiled
 from cnnfilter.core.engine.finish import finish
+from cnnfilter.core.engine.layout import BandPlan, band_rows
 from cnnfilter.core.engine.levels import Levels
-from cnnfilter.core.engine.plan import Plan as BandPlan, band_rows
-from cnnfilter.core.engine.program import program
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.numbers import fit, whole_type
 from cnnfilter.core.samples import BAND, Rendering
 
 FLOAT = np.dtype(np.float64)
-# Fewer values than these are not worth a second thread, which costs 0.1 ms to wake.
-ALONE = 1 << 20
-# The same in multiplications of floats.
+# Multiplications of floats below which a second thread, which costs 0.1 ms to wake, is not worth it.
 WORTH_THREADS = 1 << 24
-# Pairs of terms that the search for a program may look at: as many as take a few times as long as the image does, and
-# within bounds that the next image with the same kernel will thank for.
-LEAST_EFFORT, MOST_EFFORT = 3_000, 300_000
+# Bounds of the search for a program, in units of some 0.4 microseconds: as long as a few passes over the image take.
+LEAST_EFFORT, MOST_EFFORT = 5_000, 200_000
 
 Strategy = Callable[[Correlation, NDArray[Any], np.dtype[Any], int], Iterator[tuple[slice, NDArray[Any]]]]
 STRATEGIES: dict[str, Strategy] = {"shifts": shifts.sums, "products": products.sums}
@@ -158,11 +155,12 @@ def _fused(
         return None
     output, taps = task.output_shape(image.shape), int(np.count_nonzero(task.weights))
     windows, values = task.windows, output[0] * output[1] * output[2]
-    effort = min(max(LEAST_EFFORT, values // 8), MOST_EFFORT)
+    effort = min(max(LEAST_EFFORT, values // 64), MOST_EFFORT)
     effort = 1 << effort.bit_length()  # so that images of about the same size share their programs
-    steps = program(tuple(tuple(k // common for k in row) for row in weights), windows.stride, windows.dilation, effort)
-    rows = band_rows(steps, end, windows, image.shape, output, _threads(image, output))
-    return BandPlan(steps, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
+    primitive = tuple(tuple(k // common for k in row) for row in weights)
+    program = compiled(primitive, windows.stride, windows.dilation, effort)
+    rows = band_rows(program, end, windows, image.shape, output, _threads(image, output))
+    return BandPlan(program, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
 
 
 def rendered(planned: BandPlan | floats.Fused, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
@@ -173,4 +171,4 @@ def rendered(planned: BandPlan | floats.Fused, image: NDArray[Any]) -> tuple[NDA
 
 
 def _threads(image: NDArray[Any], output: tuple[int, ...]) -> int:
-    return threads.threads() if max(image.size, output[0] * output[1] * output[2]) >= ALONE else 1
+    return threads.threads_for(max(image.size, output[0] * output[1] * output[2]))

@@ -1,11 +1,6 @@
-"""Carrying out a plan: bands of rows are loaded, padded, computed and stored, by one thread or several.
-
-Scratch of a thread is that of one band, some 2 to 8 MB: a signal takes a megabyte, more where rows are very wide. One
-such array a thread is kept for the next call, of at most KEPT bytes; larger ones are freed at once.
-"""
+"""Carrying out a plan: bands of rows are loaded, padded, computed and stored, by one thread or several."""
 
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,17 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine import threads
+from cnnfilter.core.engine.layout import BandPlan, Call, Load, Picking, Span
 from cnnfilter.core.engine.padding import indices
-from cnnfilter.core.engine.plan import LINE, Call, Load, Picking, Plan, Span
+from cnnfilter.core.engine.scratch import borrowed
 
 Array = NDArray[Any]
 
-KEPT = 16 << 20
-_spare: list[Array] = []
-_lock = threading.Lock()
 
-
-def run(plan: Plan, image: Array, count: int = 1) -> tuple[Array, int]:
+def run(plan: BandPlan, image: Array, count: int = 1) -> tuple[Array, int]:
     """(samples, number of values clipped) for an image of (height, width, channels), with `count` threads.
 
     The number is 0 for plans that do not count.
@@ -35,12 +27,9 @@ def run(plan: Plan, image: Array, count: int = 1) -> tuple[Array, int]:
     plan.layout  # noqa: B018 - made once, before threads share it
 
     def work(items: Iterator[tuple[int, int]]) -> int:
-        scratch = _borrow(plan.layout.size * plan.finish.dtype.itemsize)
-        try:
+        with borrowed(plan.layout.size * plan.finish.dtype.itemsize) as scratch:
             band = Band(plan, image, out, scratch)
             return sum(band.compute(start, new) for start, new in items)
-        finally:
-            _give_back(scratch)
 
     return out, threads.share(starts, work, min(count, len(starts)))
 
@@ -48,7 +37,7 @@ def run(plan: Plan, image: Array, count: int = 1) -> tuple[Array, int]:
 class Band:
     """A plan bound to arrays: views are made once, then every band is the same calls."""
 
-    def __init__(self, plan: Plan, image: Array, out: Array, scratch: Array) -> None:
+    def __init__(self, plan: BandPlan, image: Array, out: Array, scratch: Array) -> None:
         layout = plan.layout
         self.plan, self.image = plan, image
         self.out = out.reshape(out.shape[0], -1)
@@ -90,8 +79,9 @@ class Band:
 
     def _bound(self, call: Call) -> tuple[Any, tuple[Any, ...]]:
         operands = [self._of(x) if isinstance(x, Span) else x for x in call.operands]
-        is_test = call.function is np.not_equal
-        return call.function, (*operands, self._flags(call.out) if is_test else self._of(call.out))
+        if call.function is np.greater:
+            return np.greater, (operands[0].view(operands[1].dtype), operands[1], self._flags(call.out))
+        return call.function, (*operands, self._of(call.out))
 
     def _picks(self, call: Picking) -> list[tuple[Any, tuple[Any, ...]]]:
         """Copies of every stride-th column, a channel each; of one channel by a cast that keeps the lower half."""
@@ -159,22 +149,3 @@ class Band:
             np.divide(self.result, np.float32(divisor), out=rows, dtype=np.float32, casting="unsafe")
         else:
             np.copyto(rows, self.result, casting="unsafe")
-
-
-def _borrow(size: int) -> Array:
-    """At least `size` bytes, aligned to a line of the cache."""
-    with _lock:
-        for i, spare in enumerate(_spare):
-            if spare.size >= size:
-                return _spare.pop(i)
-    raw = np.empty(size + LINE, np.uint8)
-    start = -raw.ctypes.data % LINE
-    return raw[start : start + size]
-
-
-def _give_back(scratch: Array) -> None:
-    with _lock:
-        if scratch.size <= KEPT:
-            _spare.append(scratch)
-            _spare.sort(key=len)
-            del _spare[: max(0, len(_spare) - threads.threads())]  # the largest stay

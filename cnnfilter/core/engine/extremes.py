@@ -1,24 +1,25 @@
 """Maximum and minimum pooling: rows with rows, then flat rows with themselves, then the columns that are kept.
 
 Windows of 1, 2, 4, ... columns are reduced by one operation on the whole band each, the last two of them overlapping,
-so that a window of k columns takes log2(k) operations. After van Herk, "A fast algorithm for local minimum and maximum
-filters on rectangular and octagonal kernels", 1992, which is better for large windows without vector instructions.
+so that a window of k columns takes log2(k) operations.
 """
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine import threads
+from cnnfilter.core.engine.scratch import borrowed
+from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import Sides, Windows
 
 Array = NDArray[Any]
 
 BAND = 2 << 20  # bytes of a band of the input
-ALONE = 1 << 20  # fewer values than these are not worth a second thread
 
 
 def pooled(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill: float) -> Array:
@@ -28,29 +29,36 @@ def pooled(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill:
     """
     rows, columns = windows.output_size(*image.shape[:2])
     out = np.empty((rows, columns, image.shape[2]), image.dtype.newbyteorder("="))
-    count = threads.threads() if image.size >= ALONE else 1
-    row = (image.shape[1] + sum(sides[1])) * image.shape[2] * windows.stride[0] * image.itemsize
-    many = max(1, min(BAND // row, -(-rows // count)))
+    count = threads.threads_for(image.size)
+    stride_y, stride_x = windows.stride
+    width = -(-(image.shape[1] + sum(sides[1])) // stride_x) * stride_x
+    row = width * image.shape[2] * image.itemsize
+    many = max(1, min(BAND // (row * stride_y), -(-rows // count)))
 
     def work(starts: Iterator[int]) -> int:
-        band = _Band(reduce, image, windows, sides, fill, many)
-        for start in starts:
-            band.compute(start, out[start : start + many])
+        with borrowed(2 * many * row) as memory:
+            flat = memory[: 2 * many * row].view(out.dtype).reshape(2, -1)
+            band = _Band(reduce, image, windows, sides, fill, (many, width, image.shape[2]), *flat)
+            for start in starts:
+                band.compute(start, out[start : start + many])
         return 0
 
     threads.share(range(0, rows, many), work, min(count, -(-rows // many)))
     return out
 
 
+@dataclass(frozen=True, eq=False)
 class _Band:
-    """Scratch for bands of up to `rows` rows of the output: two flat arrays of padded rows."""
+    """What makes bands of the output, with scratch for `shape` (rows of the output, padded columns, channels)."""
 
-    def __init__(self, reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill: float, rows: int) -> None:
-        self.reduce, self.image, self.windows, self.sides, self.fill = reduce, image, windows, sides, fill
-        stride = windows.stride[1]
-        width = -(-(image.shape[1] + sum(sides[1])) // stride) * stride
-        self.shape = rows, width, image.shape[2]
-        self.tall, self.wide = (np.empty(rows * width * image.shape[2], image.dtype.newbyteorder("=")) for _ in "ab")
+    reduce: np.ufunc
+    image: Array
+    windows: Windows
+    sides: Sides
+    fill: float
+    shape: Shape3
+    tall: Array
+    spare: Array
 
     def compute(self, start: int, out: Array) -> None:
         """Make the rows of the output from `start` on."""
@@ -84,7 +92,7 @@ class _Band:
 
     def _columns(self, length: int) -> Array:
         """Reduce windows along rows, over rows' ends: what comes from there is not kept."""
-        now, spare = self.tall, self.wide
+        now, spare = self.tall, self.spare
         size, shift = self.windows.size[1], self.windows.dilation[1] * self.shape[2]
         done = 1
         while done < size:

@@ -1,9 +1,10 @@
 """How many threads one image gets, and bands handed out to them."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from cnnfilter.core.numbers import whole
@@ -11,6 +12,8 @@ from cnnfilter.core.numbers import whole
 Item = TypeVar("Item")
 
 VARIABLE = "CNNFILTER_THREADS"
+# Fewer values than these are not worth a second thread, which takes 0.1 ms to wake.
+ALONE = 1 << 20
 
 _chosen: int | None = None
 _pool: ThreadPoolExecutor | None = None
@@ -40,7 +43,17 @@ def threads() -> int:
         return _chosen
     if os.environ.get(VARIABLE):
         return whole(os.environ[VARIABLE], VARIABLE)
+    return processors()
+
+
+def processors() -> int:
+    """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_for(values: int) -> int:
+    """The number of threads that so many values are worth."""
+    return threads() if values >= ALONE else 1
 
 
 def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: int) -> int:
@@ -49,13 +62,17 @@ def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: i
     A call needs no thread but its own to finish, so that callers on many threads cannot block each other.
     """
     shared = _Shared(items)
-    helpers = [_helpers().submit(work, shared) for _ in range(count - 1)] if count > 1 else []
+    helpers: list[Future[int]] = []
     try:
+        with contextlib.suppress(RuntimeError):  # no new threads while the interpreter shuts down
+            for _ in range(count - 1):
+                helpers.append(_helpers().submit(work, shared))
         total = work(shared)
     finally:
         shared.stop()  # after an error in this thread the others end with the item they have
         started = [helper for helper in helpers if not helper.cancel()]
-    return total + sum(map(Future.result, started))
+        wait(started)
+    return total + sum(helper.result() for helper in started)
 
 
 class _Shared(Iterator[Item]):

@@ -12,14 +12,15 @@ import numpy as np
 
 from cnnfilter.core.engine.finish import Finish
 from cnnfilter.core.engine.program import Add, Pick, Program, Ref, Scale, Step
+from cnnfilter.core.engine.scratch import LINE
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import PadMode, Windows
 
-# Values of a band in 16 bits: a megabyte a signal. Smaller bands make threads wait for the interpreter's lock, larger
-# ones leave the cache; long programs, which keep many signals, gain from half of it.
-BAND = 1 << 19
+# Values of a band in 16 bits: half a megabyte a signal, so that two or three stay in the second-level cache. Several
+# threads take twice that, since each call's wait for the interpreter's lock has to be repaid; but not for programs so
+# long that they do not wait much.
+BAND = 1 << 18
 LONG = 30
-LINE = 64  # bytes of a cache line
 
 
 class Span(NamedTuple):
@@ -30,7 +31,7 @@ class Span(NamedTuple):
 
 
 class Call(NamedTuple):
-    """function(*operands, out=out); operands are spans and scalars."""
+    """function(*operands, out=out); operands are spans and scalars. `np.greater` compares without sign."""
 
     function: Any
     operands: tuple[Any, ...]
@@ -55,7 +56,7 @@ class Load(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class BandPlan:
     """How a band of `rows` rows of the output is made; the same for every band of the image."""
 
     program: Program
@@ -101,7 +102,7 @@ class Plan:
 class Layout:
     """Loads, calls and the result of a plan; `size` values of scratch."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: BandPlan) -> None:
         self.plan, program = plan, plan.program
         self.size = 0
         self._free: list[Span] = []
@@ -155,11 +156,9 @@ class Layout:
         return Span(self._spans[ref.signal].start + self._offset(ref), length)
 
     def _allocate(self, length: int) -> Span:
-        fitting = [span for span in self._free if span.length >= length]
-        if fitting:
-            block = min(fitting, key=lambda span: span.length)
-            self._free.remove(block)
-            return block
+        for i in reversed(range(len(self._free))):  # what was used last is still in the cache
+            if self._free[i].length >= length:
+                return self._free.pop(i)
         line = LINE // self.plan.finish.dtype.itemsize
         block = Span(self.size, -(-length // line) * line)
         self.size += block.length + 2 * line  # apart, so that blocks do not fall on the same lines of the cache
@@ -222,10 +221,15 @@ class Layout:
             then(np.right_shift, finish.divisor.bit_length() - 1) if is_power else then(np.floor_divide, finish.divisor)
 
     def _lay_count(self, limits: tuple[int, int]) -> None:
-        """Append what tells the values that will be clipped from the others."""
-        clipped, self.flags = (self._allocate(self.result.length)._replace(length=self.result.length) for _ in range(2))
-        self.calls.append(Call(np.clip, (self.result, *map(self._scalar, limits)), clipped))
-        self.calls.append(Call(np.not_equal, (self.result, clipped), self.flags))
+        """Append what tells values that will be clipped: less the lower limit, they are too large or wrap."""
+        low, high = limits
+        self.flags = self._allocate(self.result.length)._replace(length=self.result.length)
+        above = self.result
+        if low:
+            above = self._allocate(self.result.length)._replace(length=self.result.length)
+            self.calls.append(Call(np.subtract, (self.result, self._scalar(low)), above))
+        unsigned = np.dtype(f"u{self.plan.finish.dtype.itemsize}")
+        self.calls.append(Call(np.greater, (above, unsigned.type(high - low)), self.flags))
 
 
 def _operands(step: Step) -> tuple[Ref, ...]:
@@ -243,8 +247,11 @@ def _last_uses(program: Program) -> dict[int, int]:
 
 
 def band_rows(program: Program, finish: Finish, windows: Windows, shape: Shape3, output: Shape3, threads: int) -> int:
-    """Rows of a band: as BAND says, but no fewer than repay the rows that neighbours both load; equal shares."""
-    values = BAND * 2 // finish.dtype.itemsize // (2 if len(program.steps) > LONG else 1)
+    """Rows of a band: as BAND says, but no fewer than repay the rows that neighbours both load; equal shares.
+
+    Results do not depend on it.
+    """
+    values = BAND * 2 // finish.dtype.itemsize * (2 if threads > 1 and len(program.steps) <= LONG else 1)
     row = (shape[1] + sum(windows.padding[1])) * output[2]
     most = max(1, values // row, min(windows.extent[0] // windows.stride[0], 64))
     bands = -(-output[0] // most)

@@ -1,0 +1,34 @@
+"""Words for messages: sizes, near names, and names that cannot drive a terminal."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+def by(sizes: Iterable[int]) -> str:
+    """A shape as people write it.
+
+    >>> by((427, 640, 3))
+    '427x640x3'
+    """
+    return "x".join(map(str, sizes))
+
+
+def like(word: str, known: Sequence[str], most: int = 8) -> str:
+    """The end of a message about an unknown word: the nearest known ones, else `most` of all.
+
+    >>> like("sobl", ["sobel", "relu"]), like("x", ["sobel", "blur"])
+    ('; did you mean sobel?', '; there are sobel, blur')
+    """
+    close = list(dict.fromkeys(difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.5)))
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; there are {', '.join(known[:most])}{', ...' if len(known) > most else ''}"
+
+
+def printable(text: str) -> str:
+    r"""`text` with control characters and stray bytes escaped.
+
+    >>> printable("a\x1b[31m\n")
+    'a\\x1b[31m\\n'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

@@ -1,0 +1,251 @@
+"""From an open file to pixels, with Pillow: limits before decoding, exact modes, orientation, metadata.
+
+Decoders raise what they like; whoever calls turns all of it into one kind of error.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from cnnfilter.errors import FileError
+from cnnfilter.images import formats
+from cnnfilter.images.formats import Format
+from cnnfilter.images.image import Image, Metadata, oriented
+
+_READABLE = [name for f in formats.FORMATS for name in f.pillow if name != "MPO"]  # MPO opens as JPEG
+_ORIENTATION = 0x0112
+one_at_a_time = threading.Lock()
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what Pillow logs goes to standard error
+# Tags of a TIFF that describe the picture, not how its bytes are stored: description, camera, software, time, artist,
+# copyright, and the EXIF and GPS directories.
+_DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 33432, 34665, 34853}
+
+
+_MODES: dict[str, np.dtype[Any]] = {
+    "L": np.dtype(np.uint8),
+    "LA": np.dtype(np.uint8),
+    "RGB": np.dtype(np.uint8),
+    "RGBA": np.dtype(np.uint8),
+    "I;16": np.dtype(np.uint16),
+    "I;16A": np.dtype(np.uint16),  # 16-bit gray with one transparent level; a name of ours
+    "I": np.dtype(np.int32),
+    "F": np.dtype(np.float32),
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its picture before it is decoded: shape after orientation, without alpha."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    alpha: bool
+    format: Format
+
+
+def read_header(file: BinaryIO, max_pixels: int) -> Header:
+    """What the header of a picture says; nothing is decoded."""
+    with _open(file, max_pixels) as picture:
+        mode = _target_mode(picture)
+        width, height = picture.size
+        turned = _header_orientation(picture) in (5, 6, 7, 8)
+        if turned and picture.format != "TIFF":  # a TIFF's size is turned by Pillow
+            width, height = height, width
+        shape = (height, width, 3) if mode.startswith("RGB") else (height, width)
+        return Header(shape, _MODES[mode], mode.endswith("A"), formats.by_pillow(picture.format))
+
+
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture that is too large."""
+    if width * height > max_pixels:
+        raise FileError("", f"{height} x {width} is {width * height} pixels, the limit is {max_pixels} (--max-pixels)")
+
+
+@contextlib.contextmanager
+def _open(file: BinaryIO, max_pixels: int) -> Iterator[PIL.Image.Image]:
+    """Pillow's picture, refused from its header if it is too large; Pillow's own warnings are kept off the terminal."""
+    with one_at_a_time:  # the limit, warning filters and standard error are the process's own
+        yield from _open_alone(file, max_pixels)
+
+
+def _open_alone(file: BinaryIO, max_pixels: int) -> Iterator[PIL.Image.Image]:
+    limit = PIL.Image.MAX_IMAGE_PIXELS
+    PIL.Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow looks at it for nested pictures, too
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(file, formats=_READABLE) as picture:
+                check_pixels(*picture.size, max_pixels)
+                yield picture
+    except (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError) as error:
+        pixels = re.search(r"\d+", str(error))
+        many = pixels.group() if pixels else "too many"
+        raise FileError("", f"the picture has {many} pixels, the limit is {max_pixels} (--max-pixels)") from error
+    finally:
+        PIL.Image.MAX_IMAGE_PIXELS = limit
+
+
+def read_picture(file: BinaryIO, size: int, max_pixels: int) -> Image:
+    """The first frame of a picture file of `size` bytes, upright."""
+    notes = []
+    with _open(file, max_pixels) as picture:
+        if _loses_bits(picture):
+            notes.append("16-bit samples are read as 8-bit")
+        stored, mode = picture.mode, _target_mode(picture)
+        with _silent_libtiff(picture):
+            picture.load()
+        pixels, alpha = _arrays(picture, mode)
+        if picture.format == "TIFF":
+            pixels = _as_tiff_says(picture, pixels)
+        orientation, exif = _exif(picture)
+        pixels = np.ascontiguousarray(oriented(pixels, orientation))
+        alpha = alpha if alpha is None else np.ascontiguousarray(oriented(alpha, orientation))
+        profile = picture.info.get("icc_profile") if stored not in ("CMYK", "LAB", "YCbCr", "HSV") else None
+        metadata = Metadata(profile if isinstance(profile, bytes) else None, _dpi(picture), exif)
+        file_format = formats.by_pillow(picture.format)
+        frames = _frames(picture)
+        if frames > 1:
+            notes.append(f"only the first of {frames} frames is read")
+    return Image(pixels, alpha, file_format, metadata, tuple(notes), size)
+
+
+def _target_mode(picture: PIL.Image.Image) -> str:
+    """The mode that a picture is read in."""
+    mode = picture.mode
+    transparent = picture.has_transparency_data
+    if mode.startswith("I;16"):
+        return "I;16A" if isinstance(picture.info.get("transparency"), int) else "I;16"
+    if mode in ("I", "F"):
+        return mode
+    gray = mode in ("1", "L", "LA", "La") or any(raw.startswith("LA") for raw in _raw_modes(picture))
+    return ("L" if gray else "RGB") + ("A" if transparent else "")
+
+
+def _arrays(picture: PIL.Image.Image, mode: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """(pixels, alpha) of a loaded picture."""
+    if mode == "I;16A":
+        gray = np.asarray(picture).astype(np.uint16)
+        return gray, np.where(gray == picture.info["transparency"], 0, 65535).astype(np.uint16)
+    if mode == "I;16":
+        return np.asarray(picture).astype(np.uint16), None
+    if picture.mode == "1" and mode == "LA":
+        picture = picture.convert("L")  # keeps the transparent level in its info
+    if picture.mode == "RGBA" and mode == "LA":
+        return np.asarray(picture)[:, :, 0], np.asarray(picture)[:, :, 3]  # 16-bit gray with alpha arrives as RGBA
+    array = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+    if mode == "LA":
+        return array[:, :, 0], array[:, :, 1]
+    return (array[:, :, :3], array[:, :, 3]) if mode == "RGBA" else (array, None)
+
+
+def _as_tiff_says(picture: PIL.Image.Image, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Gray samples as the tags of a TIFF mean them, where Pillow's modes have no room for that.
+
+    Tag 262 is 0 where zero is white (Pillow turns only 8 bits round), tag 339 is 1 for unsigned and 2 for signed.
+    """
+    tags = picture.tag_v2  # type: ignore[attr-defined]
+    kind = tags.get(339, (1,))
+    kind = kind[0] if isinstance(kind, tuple) else kind
+    if pixels.ndim == 2 and pixels.dtype == np.uint16 and tags.get(262) == 0:
+        return np.asarray(np.uint16(65535) - pixels)
+    if pixels.ndim == 2 and pixels.dtype == np.uint8 and kind == 2 and tags.get(258) == (8,):
+        return pixels.view(np.int8)
+    if pixels.dtype == np.int32 and kind == 1:
+        return pixels.view(np.uint32)
+    return pixels
+
+
+def _loses_bits(picture: PIL.Image.Image) -> bool:
+    """Whether the samples in the file have 16 bits and those in memory 8: Pillow's raw modes tell."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return False
+    if picture.format == "PPM":
+        parts = [part for tile in getattr(picture, "tile", []) if isinstance(tile[3], tuple) for part in tile[3]]
+        return any(isinstance(part, int) and part > 255 for part in parts)
+    return any(";16" in raw for raw in _raw_modes(picture))
+
+
+def _raw_modes(picture: PIL.Image.Image) -> list[str]:
+    """Pillow's words for how samples lie in the file, until it is decoded."""
+    found = []
+    for tile in getattr(picture, "tile", []):
+        parts = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        found += [part for part in parts if isinstance(part, str)]
+    return found
+
+
+def _exif(picture: PIL.Image.Image) -> tuple[int, bytes | None]:
+    """(orientation, EXIF block with the orientation reset); a block that cannot be parsed is left out."""
+    try:
+        exif = picture.getexif()
+        orientation = exif.get(_ORIENTATION, 1)
+        if picture.format == "TIFF":
+            for tag in set(exif) - _DESCRIPTIVE:
+                del exif[tag]
+        if _ORIENTATION in exif:
+            exif[_ORIENTATION] = 1
+        block = exif.tobytes() if len(exif) else None
+    except Exception:  # as for decoders; the picture itself is fine
+        return 1, None
+    return orientation if orientation in range(1, 9) else 1, block
+
+
+def _header_orientation(picture: PIL.Image.Image) -> int:
+    """Orientation from what is known before decoding (getexif of a PNG would decode it)."""
+    if picture.format != "PNG":
+        return _exif(picture)[0]
+    exif = PIL.Image.Exif()
+    try:
+        exif.load(picture.info.get("exif", b""))
+    except Exception:  # as for decoders
+        return 1
+    orientation = exif.get(_ORIENTATION, 1)
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _dpi(picture: PIL.Image.Image) -> tuple[float, float] | None:
+    try:
+        x, y = (float(value) for value in picture.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
+
+
+def _frames(picture: PIL.Image.Image) -> int:
+    """Number of frames; 1 where later ones cannot be counted. Comes last, since it moves through the file."""
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except Exception:  # as for decoders; the first frame is fine
+        return 1
+
+
+@contextlib.contextmanager
+def _silent_libtiff(picture: PIL.Image.Image) -> Iterator[None]:
+    """Libtiff writes its complaints to file descriptor 2 itself; what matters comes as an exception as well."""
+    if picture.format != "TIFF":
+        yield
+        return
+    try:
+        kept = os.dup(2)
+    except OSError:  # no standard error at all
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

@@ -1,0 +1,177 @@
+"""Weights bound to the layers of a pipeline: from arrays, from a file, or drawn."""
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnfilter.core.words import by, like
+from cnnfilter.errors import FileError, ParameterError, UnfitError
+from cnnfilter.model.filters import BatchNorm, Conv2d, Learned
+from cnnfilter.model.graph import Node, naming
+from cnnfilter.model.layer import Array, Layer, Shape, Tensors
+from cnnfilter.model.pointwise import Dense
+
+if TYPE_CHECKING:
+    from cnnfilter.model.weights import Weights
+
+# What PyTorch calls the tensors of a role.
+_TORCH_NAMES = {"weight": "weight", "bias": "bias", "mean": "running_mean", "variance": "running_var"}
+
+
+class Binding:
+    """The layers `nodes` with the tensors of the file `weights`, or with drawn ones where `init` says so.
+
+    `source` is the pipeline file, for messages.
+    """
+
+    def __init__(self, nodes: Sequence[Node], weights: str | None, init: str | None, seed: int, source: str) -> None:
+        self.nodes, self.weights, self.init, self.seed, self.source = nodes, weights, init, seed, source
+        self._wanted: dict[str, dict[str, Shape]] | None = None
+        self._loaded: dict[str, Tensors] = {}
+
+    @cached_property
+    def _file(self) -> "Weights | None":
+        """The weights file, opened when it is first needed."""
+        if self.weights is None:
+            return None
+        from cnnfilter.model.weights import load
+
+        return load(self.weights)
+
+    @cached_property
+    def told_nodes(self) -> tuple[Node, ...]:
+        """The nodes, with sizes and bias that only the weights file tells filled in."""
+        return tuple(replace(node, layer=self._told(node)) for node in self.nodes)
+
+    def _told(self, node: Node) -> Layer:
+        layer = node.layer
+        if not isinstance(layer, Learned):
+            return layer
+        unknown = (isinstance(layer, Conv2d) and None in (layer.filters, layer.size)) or (
+            isinstance(layer, Dense) and layer.units is None
+        )
+        needs_bias = layer.bias is None and layer.params is not None
+        if (unknown or needs_bias) and self._file is not None and layer.init is None:
+            told: dict[str, Any] = {}
+            name = _tensor_name(layer, "weight")
+            if unknown and name is not None and isinstance(layer, Conv2d | Dense):
+                with naming(node):
+                    told = layer.told_by(self._shape_in_file(node, name))
+            if needs_bias:
+                told["bias"] = f"{layer.params}.bias" in self._file.shapes
+            return replace(layer, **told)
+        return layer
+
+    def _shape_in_file(self, node: Node, name: str) -> Shape:
+        assert self._file is not None
+        if name not in self._file.shapes:
+            near = like(name, [*self._file.shapes])
+            raise UnfitError("weights", f"{node.place}{self.weights} has no tensor {name!r}{near}")
+        return self._file.shapes[name]
+
+    def check(self) -> None:
+        """Refuse a lack of weights, a file of them that cannot be read, or one that lacks a tensor.
+
+        Raises:
+            ParameterError: names the file and the layer that wants the tensor.
+        """
+        try:
+            _ = self._file
+            for node in self.told_nodes:
+                layer = node.layer
+                if not isinstance(layer, Learned) or layer.init or self.init:
+                    continue
+                roles = ("weight", "mean", "variance") if isinstance(layer, BatchNorm) else ("weight",)
+                for role in roles:
+                    name = _tensor_name(layer, role)
+                    if self._file is not None and name is not None:
+                        self._shape_in_file(node, name)
+                    elif getattr(layer, role) is None and not (isinstance(layer, BatchNorm) and name is None):
+                        raise UnfitError("weights", self._lack(node, role))
+        except FileError as error:
+            wants = next((node.place for node in self.nodes if isinstance(node.layer, Learned)), "")
+            raise ParameterError("weights", f"{wants}{error}") from error
+
+    def tensors(self, shapes: dict[str, Shape]) -> dict[str, Tensors]:
+        """The tensors of every layer that has some, for inputs of these shapes.
+
+        Raises:
+            ParameterError: no weights, a missing tensor, or one of the wrong shape; says which layer wanted what.
+        """
+        needs = {
+            node.name: (node, [shapes[name] for name in node.inputs])
+            for node in self.told_nodes
+            if isinstance(node.layer, Learned)
+        }
+        wanted = {name: node.layer.tensors(*inputs) for name, (node, inputs) in needs.items()}
+        if self._wanted != wanted:  # the next image of a batch mostly wants the same
+            self._loaded = {name: self._tensors_of(node, inputs) for name, (node, inputs) in needs.items()}
+            self._wanted = wanted
+        return self._loaded
+
+    def _tensors_of(self, node: Node, shapes: Sequence[Shape]) -> Tensors:
+        layer = node.layer
+        assert isinstance(layer, Learned)
+        found = {}
+        for role, shape in layer.tensors(*shapes).items():
+            given = getattr(layer, role)
+            if isinstance(given, np.ndarray):
+                found[role] = np.asarray(given, np.float32)
+                _check_shape(node, role, found[role].shape, shape)
+                continue
+            name = _tensor_name(layer, role)
+            if self._file is not None and name is not None and layer.init is None:
+                _check_shape(node, name, self._shape_in_file(node, name), shape)
+                found[role] = self._file[name]
+            elif layer.init or self.init:
+                seed = self.seed if layer.seed is None else layer.seed
+                found[role] = _drawn(role, shape, [seed, zlib.crc32(node.name.encode())])
+            elif isinstance(layer, BatchNorm) and name is None:
+                found[role] = _drawn(role, shape, [])
+            else:
+                raise UnfitError("weights", self._lack(node, role))
+        return found
+
+    def _lack(self, node: Node, role: str) -> str:
+        where = f"{self.source}: " if self.source else ""
+        return f'{where}{node.place}{node.layer.type} has no {role}: name a file in weights, or init = "normal"'
+
+
+def _tensor_name(layer: Learned, role: str) -> str | None:
+    """What the weights file calls a layer's tensor of a role."""
+    given = getattr(layer, role, None)
+    if isinstance(given, str):
+        return given
+    return f"{layer.params}.{_TORCH_NAMES[role]}" if layer.params is not None else None
+
+
+def _check_shape(node: Node, name: str, came: Shape, wanted: Shape) -> None:
+    if came == wanted:
+        return
+    layer, hint = node.layer, ""
+    if isinstance(layer, Conv2d) and (came[0], came[2:]) == (wanted[0], wanted[2:]) and len(came) == 4:
+        takes = came[1] * layer.groups
+        hint = f": the input has {wanted[1] * layer.groups} channels, the weights take {takes}"
+        hint += "; put gray before it" if takes == 1 else ""
+        hint += "; a picture in colour (no gray) has 3" if takes == 3 else ""
+    if isinstance(layer, Dense) and len(came) == 2 and came[0] == wanted[0]:
+        hint = f": {wanted[1]} values came, the weights take {came[1]}; a resize at the beginning would fit the size"
+    raise UnfitError("weights", f"{node.place}the tensor {name} is {by(came)}, {by(wanted)} is wanted{hint}")
+
+
+def _drawn(role: str, shape: Shape, seeds: list[int]) -> Array:
+    """He's initialisation: weights from N(0, 2 / fan in); nothing for bias and mean, one for variance and scale.
+
+    Source: He et al., "Delving deep into rectifiers", 2015.
+    """
+    if role == "weight" and len(shape) > 1:
+        deviation = math.sqrt(2 / math.prod(shape[1:]))
+        return (np.random.default_rng(seeds).standard_normal(shape, np.float32) * np.float32(deviation)).astype(
+            np.float32
+        )
+    return np.full(shape, 1 if role in ("weight", "variance") else 0, np.float32)

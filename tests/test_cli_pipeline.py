@@ -1,0 +1,623 @@
+"""`cnnfilter pool` and `cnnfilter pipeline` from outside: files in; files, reports and exit codes out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import reference
+
+import cnnfilter
+
+if TYPE_CHECKING:
+    from conftest import Invoke, Result
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+DIGITS = str(SAMPLES / "digits.toml")
+DIGIT = str(SAMPLES / "digit-5.png")
+STEPS = "gray | convolve sobel-v stride=2 | relu | pool max size=2"
+KEYS = [
+    *("input", "output", "status", "operation", "kernel", "kernel_shape", "stride", "padding", "pad_mode", "dilation"),
+    *("mapping", "input_shape", "output_shape", "input_values", "output_values", "compression", "clipped"),
+    *("input_bytes", "output_bytes", "params", "macs", "seconds", "warnings", "error"),
+]
+LAYER_KEYS = ["name", "type", "output_shape", "params", "macs", "receptive_field", "bytes", "seconds"]
+RNG = np.random.default_rng(40)
+GRAY = RNG.integers(0, 256, (9, 11)).astype(np.uint8)
+RGB = RNG.integers(0, 256, (17, 22, 3)).astype(np.uint8)
+RGBA = RNG.integers(0, 256, (9, 10, 4)).astype(np.uint8)
+GRAY16 = RNG.integers(0, 65536, (6, 7)).astype(np.uint16)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Helpers
+
+
+def save(name: str | Path, array: Array) -> None:
+    if str(name).endswith(".npy"):
+        np.save(name, array)
+    else:
+        PIL.Image.fromarray(array).save(name)
+
+
+def load(name: str | Path) -> Array:
+    """The samples in a file as Pillow or NumPy gives them; 2-D for gray."""
+    if str(name).endswith(".npy"):
+        array: Array = np.load(name)
+        return array
+    with PIL.Image.open(name) as picture:
+        return np.array(picture)
+
+
+def entries(folder: Path) -> list[str]:
+    """All files and folders below, relative."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def ok(result: Result) -> Result:
+    assert (result.code, result.err) == (0, b"")
+    return result
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.out.splitlines()]
+
+
+def record(result: Result) -> dict[str, Any]:
+    (only,) = lines(ok(result))
+    return only
+
+
+def refused(result: Result, code: int = 2) -> str:
+    """The one line of a refusal, which says nothing on standard output."""
+    text = result.err.decode()
+    assert (result.code, result.out) == (code, b"")
+    assert text.endswith("\n")
+    assert text[:-1].isprintable()
+    return text[:-1]
+
+
+def pooled(array: Array, kind: str = "max", size: tuple[int, int] = (2, 2), **options: Any) -> Array:
+    """The pixels by the slow definition."""
+    planes = array if array.ndim == 3 else array[:, :, None]
+    values = reference.pool(planes.tolist(), kind, size=size, **options)
+    pixels = [[[reference.round_half_up(v) for v in pixel if v is not None] for pixel in row] for row in values]
+    result = np.array(pixels)
+    return result if array.ndim == 3 else result[:, :, 0]
+
+
+def stretched(map_of_floats: Array) -> Array:
+    """One feature map, minimum..maximum as 0..255."""
+    low, high = float(map_of_floats.min()), float(map_of_floats.max())
+    return np.floor((map_of_floats.astype(np.float64) - low) * (255 / (high - low)) + 0.5)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# pool: pixels and names
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ([], {}),
+    (["--kind", "min"], {"kind": "min"}),
+    (["--kind", "avg"], {"kind": "avg"}),
+    (["--size", "3"], {"size": (3, 3)}),
+    (["--size", "2x3", "--kind", "avg"], {"size": (2, 3), "kind": "avg"}),
+    (["--size", "3", "--stride", "2"], {"size": (3, 3), "stride": (2, 2)}),
+    (["--size", "3", "-s", "1x2", "-p", "1"], {"size": (3, 3), "stride": (1, 2), "padding": 1}),
+    (["--size", "3", "-p", "same", "--kind", "avg"], {"size": (3, 3), "padding": "same", "kind": "avg"}),
+    (["--size", "3", "-p", "2x1", "--kind", "avg", "--count-include-pad"],
+     {"size": (3, 3), "padding": ((2, 2), (1, 1)), "kind": "avg", "count_include_pad": True}),
+    (["--ceil-mode"], {"ceil_mode": True}),
+    (["--size", "4", "--ceil-mode", "--kind", "avg"], {"size": (4, 4), "kind": "avg", "ceil_mode": True}),
+    (["--dilation", "3"], {"dilation": (3, 3)}),
+    (["--dilation", "1x2", "--kind", "min"], {"dilation": (1, 2), "kind": "min"}),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("array", [GRAY, RGB], ids=["gray", "rgb"])
+def test_every_pixel(invoke: Invoke, folder: Path, array: Array, options: list[str], words: dict[str, Any]) -> None:
+    save("img.png", array)
+    ok(invoke("pool", "img.png", *options, "-o", "out.png"))
+    result = load("out.png")
+    assert result.dtype == np.uint8
+    np.testing.assert_array_equal(result, pooled(array, **words))
+
+
+@pytest.mark.parametrize("options", [["--global"], ["--size", "all"]], ids=str)
+@pytest.mark.parametrize("kind", ["max", "min", "avg"])
+def test_global(invoke: Invoke, folder: Path, options: list[str], kind: str) -> None:
+    save("img.png", RGB)
+    ok(invoke("pool", "img.png", *options, "--kind", kind, "-o", "out.png"))
+    np.testing.assert_array_equal(load("out.png"), pooled(RGB, kind, (17, 22)))
+
+
+@pytest.mark.parametrize(("options", "name"), [
+    ([], "img.max2x2.png"),
+    (["--kind", "avg", "--size", "4"], "img.avg4x4.png"),
+    (["--kind", "min", "--size", "3x2"], "img.min3x2.png"),
+    (["--size", "2", "--stride", "1"], "img.max2x2.png"),
+])  # fmt: skip
+def test_names_beside_the_input(invoke: Invoke, folder: Path, options: list[str], name: str) -> None:
+    save("img.png", RGB)
+    ok(invoke("pool", "img.png", *options))
+    assert entries(folder) == sorted([name, "img.png"])
+
+
+@pytest.mark.parametrize("kind", ["max", "min", "avg"])
+def test_alpha_is_pooled_like_a_colour(invoke: Invoke, folder: Path, kind: str) -> None:
+    save("img.png", RGBA)
+    ok(invoke("pool", "img.png", "--kind", kind, "--size", "3", "--ceil-mode", "-o", "out.png"))
+    np.testing.assert_array_equal(load("out.png"), pooled(RGBA, kind, (3, 3), ceil_mode=True))
+
+
+def test_alpha_drop(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGBA)
+    ok(invoke("pool", "img.png", "--alpha", "drop", "-o", "out.png"))
+    np.testing.assert_array_equal(load("out.png"), pooled(RGBA[:, :, :3]))
+
+
+@pytest.mark.parametrize("kind", ["max", "min", "avg"])
+def test_16_bits_stay(invoke: Invoke, folder: Path, kind: str) -> None:
+    save("img.png", GRAY16)
+    ok(invoke("pool", "img.png", "--kind", kind, "-o", "out.png"))
+    result = load("out.png")
+    assert result.dtype == np.uint16
+    np.testing.assert_array_equal(result, pooled(GRAY16, kind))
+
+
+def test_npy_holds_the_raw_response(invoke: Invoke, folder: Path) -> None:
+    save("img.png", GRAY)
+    ok(invoke("pool", "img.png", "--kind", "avg", "-o", "out.npy"))
+    ok(invoke("pool", "img.png", "-o", "max.npy"))
+    np.testing.assert_array_equal(load("out.npy"), cnnfilter.pool(GRAY, "avg"))
+    assert load("out.npy").dtype == np.float32
+    assert load("max.npy").dtype == np.uint8
+
+
+def test_the_courses_report(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RNG.integers(0, 256, (427, 640)).astype(np.uint8))
+    text = " ".join(ok(invoke("pool", "img.png", "--size", "4")).out.decode().split())
+    assert "273280 -> 16960" in text
+    assert "6.21%" in text
+    assert "427x640 -> 106x160" in text
+
+
+def test_json_of_pool(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    arguments = ["--kind", "avg", "--size", "3x2", "-s", "2", "-p", "1", "--gray", "luma", "--report", "json"]
+    row = record(invoke("pool", "img.png", *arguments))
+    assert list(row)[: len(KEYS)] == KEYS
+    wanted = {
+        "input": "img.png", "output": "img.avg3x2.png", "status": "ok", "operation": "pool", "kernel": "avg",
+        "kernel_shape": [3, 2], "stride": [2, 2], "padding": [[1, 1], [1, 1]], "pad_mode": None, "dilation": [1, 1],
+        "mapping": "clip", "input_shape": [17, 22], "output_shape": [9, 12], "input_values": 374,
+        "output_values": 108, "compression": pytest.approx(108 / 374), "clipped": 0, "params": 0, "macs": 0,
+        "warnings": [], "error": None,
+    }  # fmt: skip
+    assert {key: row[key] for key in wanted} == wanted
+    assert row["output_bytes"] == Path("img.avg3x2.png").stat().st_size
+
+
+def test_json_of_global_pooling(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    row = record(invoke("pool", "img.png", "--global", "--report", "json"))
+    assert (row["kernel_shape"], row["output_shape"]) == ([17, 22], [1, 1, 3])
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (["--padding", "2"], ["--padding", "2"]),
+    (["--size", "0"], ["--size", "0"]),
+    (["--size", "2y3"], ["--size", "2y3"]),
+    (["--stride", "0"], ["--stride", "0"]),
+    (["--kind", "median"], ["--kind", "median"]),
+    (["--dilation", "0"], ["--dilation"]),
+    (["--size", "18"], ["18x18", "17x22"]),
+    (["--alpha", "filter"], ["--alpha", "filter"]),
+    (["--pad-mode", "zero"], ["--pad-mode"]),
+    (["--mapping", "raw"], ["--mapping", "raw"]),
+    (["-o", "out.xyz"], ["out.xyz"]),
+    (["-o", "img.png"], ["img.png"]),
+], ids=str)  # fmt: skip
+def test_pool_misused(invoke: Invoke, folder: Path, options: list[str], words: list[str]) -> None:
+    save("img.png", RGB)
+    text = refused(invoke("pool", "img.png", *options))
+    for word in words:
+        assert word in text
+    assert entries(folder) == ["img.png"]
+
+
+def test_a_batch_goes_on_after_an_image_that_is_too_small(invoke: Invoke, folder: Path) -> None:
+    save("a.png", RGB)
+    save("b.png", GRAY[:2, :2])
+    save("c.png", RGB)
+    result = invoke("pool", "a.png", "b.png", "c.png", "--size", "3", "--report", "json", "-o", "out/")
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    assert [row.get("status") for row in rows[:3]] == ["ok", "failed", "ok"]
+    assert (rows[3]["done"], rows[3]["failed"]) == (2, 1)
+    assert result.code == 1
+    assert entries(folder / "out") == ["a.png", "c.png"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# pipeline: names and pixels
+
+
+def write_toml(name: str, *layers: str, top: str = "") -> None:
+    """A pipeline file; each layer's keys are separated by semicolons."""
+    tables = ["[[layer]]\n" + "\n".join(part.strip() for part in layer.split(";")) for layer in layers]
+    Path(name).write_text("\n\n".join([top, *tables]) + "\n", encoding="utf-8")
+
+
+def test_one_pipeline_is_three_commands(invoke: Invoke, folder: Path) -> None:
+    """npy between commands loses nothing: the same pixels, to the last one."""
+    for name, array in [("rgb", RGB), ("large", RNG.integers(0, 256, (97, 131, 3)).astype(np.uint8))]:
+        save("img.png", array)
+        ok(invoke("pipeline", "img.png", "--steps", STEPS, "-o", f"{name}.png"))
+        npy = ["-o", "-", "--format", "npy"]
+        first = invoke("convolve", "img.png", "--gray", "luma", "-k", "sobel-v", "-s", "2", *npy)
+        second = invoke("pipeline", "-", "--steps", "relu", *npy, stdin=first.out)
+        third = invoke("pool", "-", "--size", "2", "-o", "p3.png", "--mapping", "clip", stdin=second.out)
+        assert [first.code, second.code, third.code] == [0, 0, 0]
+        np.testing.assert_array_equal(load(f"{name}.png"), load("p3.png"))
+        edges = cnnfilter.convolve(cnnfilter.parse_pipeline("gray").run(array), "sobel-v", stride=2)
+        np.testing.assert_array_equal(load("p3.png"), np.clip(cnnfilter.pool(cnnfilter.relu(edges)), 0, 255))
+
+
+def test_three_commands_in_a_shell(folder: Path) -> None:
+    save("img.png", RGB)
+    tool = f"{sys.executable} -m cnnfilter"
+    script = (
+        f'{tool} pipeline img.png --steps "{STEPS}" -o one.png && {tool} convolve img.png --gray luma -k sobel-v -s 2'
+        f" -o - --format npy | {tool} pipeline - --steps relu -o - --format npy | {tool} pool - --size 2 -o three.png"
+        " --mapping clip"
+    )
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(load("one.png"), load("three.png"))
+
+
+@pytest.mark.parametrize(("top", "name"), [
+    ('name = "edges"', "img.edges.png"), ("", "img.mine.png"), ('name = "a/b"', "img.pipeline.png"),
+])  # fmt: skip
+def test_names_of_files_of_pipelines(invoke: Invoke, folder: Path, top: str, name: str) -> None:
+    save("img.png", GRAY)
+    write_toml("mine.toml", 'type = "relu"', top=top)
+    ok(invoke("pipeline", "img.png", "--file", "mine.toml"))
+    assert entries(folder) == sorted([name, "img.png", "mine.toml"])
+
+
+def test_names_of_results_and_taps(invoke: Invoke, folder: Path) -> None:
+    save("img.png", GRAY)
+    steps = "convolve sobel-v name=edge | relu name=kept | pool"
+    ok(invoke("pipeline", "img.png", "--steps", steps, "--tap", "edge", "--tap", "kept"))
+    beside = entries(folder)
+    assert len(beside) == 4
+    assert {"img.png", "img.pipeline.png"} <= set(beside)
+    for tap in ("edge", "kept"):
+        (name,) = [entry for entry in beside if tap in entry]
+        assert name.startswith("img.")
+        assert name.endswith(f"{tap}.png")
+    ok(invoke("pipeline", "img.png", "--steps", steps, "--tap", "edge", "-o", "out/"))
+    inside = entries(folder / "out")
+    assert "img.png" in inside or "img.pipeline.png" in inside
+    assert any("edge" in name for name in inside)
+    assert len(inside) == 2
+
+
+@pytest.mark.parametrize("name", ["a/b", "/../../out", ".."])
+def test_taps_stay_in_the_output_folder(invoke: Invoke, folder: Path, name: str) -> None:
+    """Whatever a layer is called; a name that no file can have may be refused."""
+    save("img.png", GRAY)
+    result = invoke("pipeline", "img.png", "--steps", f"relu name={name} | pool", "--tap", name, "-o", "deep/out/")
+    if result.code == 2:
+        assert "--tap" in refused(result)
+        assert entries(folder) == ["img.png"]
+    else:
+        ok(result)
+        assert len(entries(folder / "deep" / "out")) == 2
+        assert entries(folder)[:2] == ["deep", "deep/out"]
+        assert len(entries(folder)) == 5
+        assert entries(folder.parent)[0] == "work"
+
+
+def test_the_sample_of_edges(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    ok(invoke("pipeline", "img.png", "--file", str(SAMPLES / "edges.toml")))
+    gray = cnnfilter.parse_pipeline("gray").run(RGB)
+    wanted = cnnfilter.pool(cnnfilter.relu(cnnfilter.convolve(gray, "sobel-v", stride=2)))
+    np.testing.assert_array_equal(load("img.edges.png"), np.clip(wanted, 0, 255))
+
+
+def test_one_line_and_a_file_are_one(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    write_toml("x.toml", 'type = "gray"', 'type = "convolve"; kernel = "sobel-v"; stride = 2', 'type = "relu"',
+               'type = "pool"; kind = "max"; size = 2')  # fmt: skip
+    one = record(invoke("pipeline", "img.png", "--file", "x.toml", "-o", "a.png", "--report", "json"))
+    other = record(invoke("pipeline", "img.png", "--steps", STEPS, "-o", "b.png", "--report", "json"))
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    timeless = [[{k: v for k, v in row.items() if k != "seconds"} for row in r["layers"]] for r in (one, other)]
+    assert timeless[0] == timeless[1]
+
+
+def test_a_tap_is_the_layers_own_response(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    steps = "gray | convolve sobel-v name=edge | relu | pool"
+    arguments = ["pipeline", "img.png", "--steps", steps, "--tap", "edge", "-o", "out/"]
+    ok(invoke(*arguments, "--format", "npy"))
+    (tapped,) = [load(path) for path in (folder / "out").iterdir() if "edge" in path.name]
+    np.testing.assert_array_equal(tapped, cnnfilter.convolve(cnnfilter.parse_pipeline("gray").run(RGB), "sobel-v"))
+    ok(invoke(*arguments))
+    (picture,) = [load(p) for p in (folder / "out").iterdir() if "edge" in p.name and p.suffix == ".png"]
+    np.testing.assert_array_equal(picture, np.minimum(np.abs(tapped), 255))  # as convolve writes it
+
+
+def test_json_of_a_pipeline(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    row = record(invoke("pipeline", "img.png", "--steps", STEPS, "--report", "json"))
+    assert list(row)[: len(KEYS)] == KEYS
+    assert set(row) - set(KEYS) <= {"layers", "classes"}
+    assert (row["operation"], row["output"], row["mapping"]) == ("pipeline", "img.pipeline.png", "clip")
+    assert (row["input_shape"], row["output_shape"]) == ([17, 22, 3], [4, 5])
+    assert [list(layer)[: len(LAYER_KEYS)] for layer in row["layers"]] == [LAYER_KEYS] * 4
+    assert [layer["type"] for layer in row["layers"]] == ["gray", "convolve", "relu", "pool"]
+    assert [layer["output_shape"] for layer in row["layers"]] == [[17, 22], [9, 11], [9, 11], [4, 5]]
+    assert [layer["params"] for layer in row["layers"]] == [0, 9, 0, 0]
+    assert [layer["macs"] for layer in row["layers"]] == [0, 891, 0, 0]
+    assert [layer["receptive_field"] for layer in row["layers"]] == [[1, 1], [3, 3], [3, 3], [5, 5]]
+    assert all(layer["seconds"] >= 0 for layer in row["layers"])
+    assert (row["params"], row["macs"]) == (9, 891)
+    assert row.get("classes") is None
+
+
+def test_the_table_has_a_row_a_layer_and_totals(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    text = ok(invoke("pipeline", "img.png", "--steps", STEPS)).out.decode()
+    for layer in ("gray", "convolve", "relu", "pool"):
+        (row,) = [line for line in text.splitlines() if line.split()[:1] == [layer]]
+        assert ("9x11" in row) == (layer in ("convolve", "relu"))
+    assert "891" in text
+    assert "17x22x3 -> 4x5" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("steps", ["gray | pool", "pool | gray", "gray | convolve blur stride=2", "convolve sobel-v"])
+def test_alpha_goes_through_pipelines_of_image_layers(invoke: Invoke, folder: Path, steps: str) -> None:
+    """Where every layer keeps one, so does the pipeline."""
+    opaque = np.dstack([RGBA[:, :, :3], np.full((9, 10), 200, np.uint8)])
+    save("img.png", opaque)
+    ok(invoke("pipeline", "img.png", "--steps", steps, "-o", "out.png"))
+    result = load("out.png")
+    assert result.ndim == 3
+    assert (result[:, :, -1] == 200).all()
+
+
+def test_pipelines_of_cnn_layers_leave_alpha_out(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGBA)
+    ok(invoke("pipeline", "img.png", "--steps", "gray | conv2d 1 size=3", "--init", "normal", "-o", "out.png"))
+    assert load("out.png").shape == (7, 8)
+
+
+def test_csv_of_pipelines(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    text = ok(invoke("pipeline", "img.png", "--steps", STEPS, "--report", "csv")).out.decode()
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["output"], row["macs"], row["status"]) == ("img.pipeline.png", "891", "ok")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Classes and feature maps
+
+
+def test_classes_in_json(invoke: Invoke, folder: Path) -> None:
+    row = record(invoke("pipeline", DIGIT, "--file", DIGITS, "--report", "json"))
+    assert row["status"] == "ok"
+    assert row["classes"][0]["label"] == "5"
+    assert [list(entry) for entry in row["classes"]] == [["label", "probability"]] * 10
+    assert {entry["label"] for entry in row["classes"]} == set("0123456789")
+    probabilities = [entry["probability"] for entry in row["classes"]]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) == pytest.approx(1, abs=1e-5)
+    assert row["output_shape"] == [10]
+    assert [layer["name"] for layer in row["layers"]][-2:] == ["fc", "softmax"]
+    assert entries(folder) == []
+
+
+def test_classes_are_printed_ranked(invoke: Invoke, folder: Path) -> None:
+    row = record(invoke("pipeline", DIGIT, "--file", DIGITS, "--report", "json"))
+    text = ok(invoke("pipeline", DIGIT, "--file", DIGITS)).out.decode()
+    ranked = re.findall(r"^\s*(?:\d+\W+)?(\S+)\s+([\d.]+) ?%", text, re.MULTILINE)
+    assert [label for label, _ in ranked] == [entry["label"] for entry in row["classes"]]
+    assert float(ranked[0][1]) == pytest.approx(100 * row["classes"][0]["probability"], abs=0.06)
+    assert entries(folder) == []
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_drawn_digits(invoke: Invoke, folder: Path, digit: int) -> None:
+    row = record(invoke("pipeline", str(SAMPLES / f"digit-{digit}.png"), "--file", DIGITS, "--report", "json"))
+    assert row["classes"][0]["label"] == str(digit)
+
+
+def test_the_vector_as_npy(invoke: Invoke, folder: Path) -> None:
+    ok(invoke("pipeline", DIGIT, "--file", DIGITS, "-o", "x.npy"))
+    vector = load("x.npy")
+    assert vector.shape == (10,)
+    assert vector.dtype == np.float32
+    assert int(vector.argmax()) == 5
+
+
+def test_a_tap_of_feature_maps_is_a_grid(invoke: Invoke, folder: Path) -> None:
+    """Every map is there, stretched on its own."""
+    ok(invoke("pipeline", DIGIT, "--file", DIGITS, "--tap", "conv1", "-o", "maps/"))
+    (name,) = entries(folder / "maps")
+    assert "conv1" in name
+    grid = load(folder / "maps" / name)
+    ok(invoke("pipeline", DIGIT, "--file", DIGITS, "--tap", "conv1", "-o", "raw/", "--format", "npy"))
+    (raw,) = [load(path) for path in (folder / "raw").iterdir() if "conv1" in path.name]
+    assert raw.shape == (32, 32, 8)
+    gray = grid if grid.ndim == 2 else grid[:, :, 0]
+    for index in range(8):
+        assert contains(gray, stretched(raw[:, :, index]))
+
+
+def contains(picture: Array, tile: Array) -> bool:
+    """Whether the tile is somewhere in the picture, within a level; enlarged by whole factors it may be."""
+    for factor in range(1, 17):
+        for top in range(factor):
+            for left in range(factor):
+                seen = picture[top::factor, left::factor].astype(int)
+                if seen.shape[0] < tile.shape[0] or seen.shape[1] < tile.shape[1]:
+                    continue
+                views = np.lib.stride_tricks.sliding_window_view(seen, (tile.shape[0], tile.shape[1]))
+                corners = np.argwhere(np.abs(views[:, :, 0, 0] - tile[0, 0]) <= 1)
+                if any((np.abs(views[y, x] - tile) <= 1).all() for y, x in corners):
+                    return True
+    return False
+
+
+def test_maps_as_files(invoke: Invoke, folder: Path) -> None:
+    ok(invoke("pipeline", DIGIT, "--file", DIGITS, "--tap", "conv1", "-o", "maps/", "--maps", "files"))
+    names = entries(folder / "maps")
+    ok(invoke("pipeline", DIGIT, "--file", DIGITS, "--tap", "conv1", "-o", "raw/", "--format", "npy"))
+    (raw,) = [load(path) for path in (folder / "raw").iterdir() if "conv1" in path.name]
+    assert len(names) == 8
+    for index, name in enumerate(names):
+        picture = load(folder / "maps" / name)
+        assert picture.shape == (32, 32)
+        assert float(np.abs(picture - stretched(raw[:, :, index])).max()) <= 1
+
+
+def test_a_stack_at_the_end_is_normalised_a_map(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    arguments = ["pipeline", "img.png", "--steps", "conv2d 5 size=3", "--init", "normal", "--seed", "2"]
+    row = record(invoke(*arguments, "--report", "json"))
+    assert (row["mapping"], row["output_shape"]) == ("normalize", [15, 20, 5])
+    grid = load("img.pipeline.png")
+    ok(invoke(*arguments, "-o", "x.npy"))
+    gray = grid if grid.ndim == 2 else grid[:, :, 0]
+    for index in range(5):
+        assert contains(gray, stretched(load("x.npy")[:, :, index]))
+
+
+def test_init_and_seed(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    for name, seed in [("a", "1"), ("b", "1"), ("c", "2")]:
+        ok(invoke("pipeline", "img.png", "--steps", "conv2d 4 size=3", "--init", "normal", "--seed", seed,
+                  "-o", f"{name}.npy"))  # fmt: skip
+    assert Path("a.npy").read_bytes() == Path("b.npy").read_bytes()
+    assert Path("a.npy").read_bytes() != Path("c.npy").read_bytes()
+    wanted = cnnfilter.parse_pipeline("conv2d 4 size=3", init="normal", seed=1).run(RGB)
+    np.testing.assert_array_equal(load("a.npy"), wanted)
+
+
+def test_weights_of_a_line(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    weight = RNG.standard_normal((2, 3, 3, 3)).astype(np.float32)
+    np.savez("w.npz", w=weight)
+    ok(invoke("pipeline", "img.png", "--steps", "conv2d weight=w bias=false", "--weights", "w.npz", "-o", "x.npy"))
+    np.testing.assert_array_equal(load("x.npy"), cnnfilter.conv2d(RGB, weight.transpose(2, 3, 1, 0)))
+
+
+def test_a_dry_run_tells_shapes_and_writes_nothing(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    row = record(invoke("pipeline", "img.png", "--steps", STEPS, "--dry-run", "--report", "json"))
+    assert (row["output_shape"], row["output"]) == ([4, 5], "img.pipeline.png")
+    row = record(invoke("pool", "img.png", "--dry-run", "--report", "json"))
+    assert (row["output_shape"], row["output"]) == ([8, 11, 3], "img.max2x2.png")
+    assert entries(folder) == ["img.png"]
+
+
+def test_no_clobber(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    for command in (["pool"], ["pipeline", "--steps", STEPS]):
+        first = record(invoke(*command, "img.png", "-n", "--report", "json"))
+        again = record(invoke(*command, "img.png", "-n", "--report", "json"))
+        assert (first["status"], again["status"]) == ("ok", "skipped")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Misuse
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--steps", "gray | pool siez=3"], ["step 2", "siez", "size"]),
+    (["--steps", "gray | convolv sobel-v"], ["step 2", "convolv", "convolve"]),
+    (["--steps", "convolve sobbel-v"], ["step 1", "sobbel-v", "sobel-v"]),
+    (["--steps", ""], ["--steps", "empty"]),
+    (["--steps", "relu | | pool"], ["step 2", "empty"]),
+    (["--steps", "relu", "--file", "x.toml"], ["--steps", "--file"]),
+    ([], ["--steps", "--file"]),
+    (["--file", "missing.toml"], ["missing.toml"]),
+    (["--file", "typo.toml"], ["typo.toml", "line 3", "siez", "size"]),
+    (["--file", "broken.toml"], ["broken.toml"]),
+    (["--file", "weights.toml"], ["conv", "nothing.npz"]),
+    (["--file", "x.toml", "--seed", "x"], ["--seed", "x"]),
+    (["--file", "x.toml", "--init", "normal"], ["--file"]),
+    (["--steps", "conv2d 4 size=3 name=c"], ["step 1", "c", "weights", "init"]),
+    (["--steps", "conv2d params=c", "--weights", "w.npz"], ["step 1", "c.weight", "w.npz"]),
+    (["--steps", "conv2d 4 size=3 weight=w bias=false", "--weights", "w.npz"], ["step 1", "2x3x3x3", "4x3x3x3"]),
+    (["--steps", "relu | pool", "--tap", "rleu"], ["--tap", "rleu", "relu"]),
+    (["--steps", "relu | pool size=30"], ["step 2", "30x30", "17x22"]),
+    (["--steps", "flatten", "-o", "x.png"], ["vector", "npy"]),
+    (["--steps", "flatten | softmax name=s", "-o", "x.png"], ["vector", "npy"]),
+    (["--steps", "relu name=a | relu name=a"], ["'a'", "step"]),
+    (["--steps", "add from=a,b name=a | relu"], ["a", "b"]),
+    (["--steps", "relu", "--maps", "pictures"], ["--maps", "pictures"]),
+    (["--steps", "relu", "--alpha", "filter"], ["--alpha", "filter"]),
+], ids=str)  # fmt: skip
+def test_pipeline_misused(invoke: Invoke, folder: Path, arguments: list[str], words: list[str]) -> None:
+    save("img.png", RGB)
+    write_toml("x.toml", 'type = "relu"')
+    write_toml("typo.toml", 'type = "pool"; siez = 3')
+    write_toml("weights.toml", 'type = "conv2d"; params = "conv"', top='weights = "nothing.npz"')
+    Path("broken.toml").write_text("[[layer]", encoding="utf-8")
+    np.savez("w.npz", w=np.zeros((2, 3, 3, 3), np.float32))
+    before = entries(folder)
+    text = refused(invoke("pipeline", "img.png", *arguments))
+    for word in words:
+        assert word in text
+    assert entries(folder) == before
+
+
+@pytest.mark.parametrize(("array", "steps"), [
+    (RGB, "conv2d 4 size=3 weight=w bias=false"), (RGB, "conv2d weight=w bias=false"),
+], ids=["given", "told"])  # fmt: skip
+def test_channels_that_do_not_fit_name_gray(invoke: Invoke, folder: Path, array: Array, steps: str) -> None:
+    """Weights for one channel, and a colour picture."""
+    save("img.png", array)
+    np.savez("w.npz", w=np.zeros((4, 1, 3, 3), np.float32))
+    text = refused(invoke("pipeline", "img.png", "--steps", steps, "--weights", "w.npz"))
+    for word in ("step 1", "gray", "4x1x3x3", "3"):
+        assert word in text
+
+
+def test_a_gray_picture_for_a_network_of_colours(invoke: Invoke, folder: Path) -> None:
+    save("img.png", GRAY)
+    np.savez("w.npz", w=np.zeros((4, 3, 3, 3), np.float32))
+    text = refused(invoke("pipeline", "img.png", "--steps", "conv2d weight=w bias=false", "--weights", "w.npz"))
+    assert "step 1" in text
+    assert "3 channels" in text or "colour" in text
+
+
+def test_one_misfit_in_a_batch_stops_no_others(invoke: Invoke, folder: Path) -> None:
+    save("a.png", RGB)
+    save("b.png", RGB[:3, :3])
+    result = invoke("pipeline", "a.png", "b.png", "--steps", "pool size=4", "-o", "out/")
+    assert result.code == 1
+    assert b"b.png" in result.err
+    assert entries(folder / "out") == ["a.png"]
+
+
+@pytest.mark.parametrize("command", ["pool", "pipeline"])
+def test_help_ends_with_examples(invoke: Invoke, command: str) -> None:
+    text = ok(invoke(command, "--help")).out.decode()
+    examples = text[text.index("Examples:") :]
+    assert 2 <= examples.count(f"cnnfilter {command} ") <= 3
