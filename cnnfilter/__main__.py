@@ -5,9 +5,13 @@ import signal
 import sys
 from types import FrameType
 
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
+    for variable in BLAS_THREADS:  # read when NumPy is imported: bands have threads of their own, and all runs alike
+        os.environ.setdefault(variable, "1")
     signal.signal(signal.SIGINT, _end_at_once)
     signal.signal(signal.SIGTERM, _end_at_once)
     from cnnfilter.cli.main import run

@@ -19,7 +19,6 @@ from typing import Any
 
 # A worker is asked to end, and made to after that many seconds.
 GRACE = 1.0
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -36,8 +35,6 @@ class Workers(Executor):
     """`count` worker processes; each calls `initializer(*initargs)` once, before its first job."""
 
     def __init__(self, count: int, initializer: Callable[..., object], *initargs: Any) -> None:
-        for variable in BLAS_THREADS:  # inherited by the workers; this process has its own by now
-            os.environ.setdefault(variable, "1")
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         if hasattr(self._context, "set_forkserver_preload"):
