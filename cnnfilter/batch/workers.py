@@ -37,8 +37,11 @@ class Workers(Executor):
     def __init__(self, count: int, initializer: Callable[..., object], *initargs: Any) -> None:
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if hasattr(self._context, "set_forkserver_preload"):
+        if "forkserver" in methods:
             self._context.set_forkserver_preload(["cnnfilter.batch.process"])
+            from multiprocessing import resource_tracker
+
+            resource_tracker.ensure_running()  # starting it later would unblock the signals that slots block
         self._initializer, self._initargs = initializer, initargs
         self._waiting: queue.SimpleQueue[tuple[Future[Any], Call] | None] = queue.SimpleQueue()
         self._processes: dict[int, Any] = {}
