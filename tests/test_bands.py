@@ -241,3 +241,11 @@ def test_kernels_that_are_mostly_zero(kernel: str, stride: int) -> None:
     got = cnnfilter.convolve(image, kernel, stride=stride, mapping="shift")
     exact = reference.convolve(image.tolist(), taps, stride=(stride, stride))
     assert got.tolist() == reference.to_samples(exact, "shift", 0, 255, 128)[0]
+
+
+def test_responses_that_are_all_below_black() -> None:
+    """Lifted to be positive, black itself would be beyond 16 bits here."""
+    image = np.array([[31010, 0, 65535]], np.uint16)
+    bias = Fraction(-7, 3)
+    samples = cnnfilter.convolve(image, [[-1]], scale=Fraction(1, 3), bias=bias, mapping="clip")
+    assert samples.tolist() == [[0, 0, 0]]

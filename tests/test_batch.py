@@ -446,7 +446,7 @@ def test_a_killed_fork_server_costs_little(folder: Path) -> None:
         out, _ = process.communicate(timeout=60)
     totals = lines(first + out)[-1]
     assert totals["done"] + totals["failed"] == 40
-    assert totals["failed"] <= 2
+    assert totals["failed"] <= 4  # the worker, and starts that the dead server could not make
     assert interrupt.wait_until_gone(mark) == []
 
 
