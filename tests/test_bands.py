@@ -249,3 +249,9 @@ def test_responses_that_are_all_below_black() -> None:
     bias = Fraction(-7, 3)
     samples = cnnfilter.convolve(image, [[-1]], scale=Fraction(1, 3), bias=bias, mapping="clip")
     assert samples.tolist() == [[0, 0, 0]]
+
+
+def test_responses_that_are_all_above_white() -> None:
+    image = np.array([[255, 131, 0]], np.uint8)
+    samples = cnnfilter.convolve(image, [[5]], scale=Fraction(1, 7), bias=Fraction(45409, 3), mapping="abs")
+    assert samples.tolist() == [[255, 255, 255]]

@@ -85,8 +85,8 @@ def _clipped(reach: Interval, factor: int, offset: int, divisor: int, samples: S
     bottom, top = samples.low * divisor, samples.high * divisor + divisor - 1
     limits = (bottom, top) if low < bottom or high > top else None
     dtype, lift = _type_for((low, high)), 0
-    # Before and after clipping; where all is below black, the lifted black itself may not fit.
-    fits_lifted = bottom == 0 <= high and high - low < 2**16 and min(high, top) < 2**16
+    # Before and after clipping; where all is below black or above white, these may not fit when they are lifted.
+    fits_lifted = bottom == 0 <= high and low <= top and high - low < 2**16 and min(high, top) < 2**16
     if dtype not in (INT16, UINT16) and fits_lifted:
         dtype, lift = UINT16, _lift(low, high, samples.dtype)
     if dtype is None:
