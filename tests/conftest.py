@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PATIENCE = 30  # seconds until a run counts as hanging
+
+# The same examples every time where a run decides on a change; new ones everywhere else.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 class Result(NamedTuple):
