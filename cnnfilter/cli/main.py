@@ -21,6 +21,7 @@ CLOSED_PIPE = 141
 # The subcommands and what the help says of them; each is the function of its name in the module of its name.
 COMMANDS = {
     "convolve": "Filter images with kernels: edges, blur, sharpening, a matrix.",
+    "inspect": "Explain images, kernels and pipelines; list what there is.",
     "pipeline": "Run images through a pipeline of CNN layers.",
     "pool": "Pool images: the maximum, minimum or mean of windows.",
 }
@@ -30,6 +31,7 @@ Examples:
   cnnfilter convolve img.png --kernel sobel-v --stride 2
   cnnfilter pool "photos/*.jpg" --kind avg --size 4 -o small/
   cnnfilter pipeline img.png --steps "gray | convolve sobel-v | relu | pool"
+  cnnfilter inspect sobel-v
 """
 
 
