@@ -3,7 +3,6 @@
 import math
 import os
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -58,8 +57,9 @@ class _Work:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
-        """Note what a layer's output took."""
-        self.rows[name] |= {"bytes": output.nbytes, "seconds": seconds}
+        """Note what a layer's output took, where the report tells of layers."""
+        if self.rows:
+            self.rows[name] |= {"bytes": output.nbytes, "seconds": seconds}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,14 @@ def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]
     except Exception as error:  # a fault of ours costs one image, not the batch
         told = f"internal error, please report it with --verbose: {type(error).__name__}: {error}"
         record = Record(job.source.path, operation=steps[0].operation, status="failed", error=told)
-        yield replace(record, exit_code=1, trace=traceback.format_exc())
+        yield replace(record, exit_code=1, trace=_trace())
+
+
+def _trace() -> str:
+    """The traceback of the error that is being handled."""
+    import traceback  # no error, no need
+
+    return traceback.format_exc()
 
 
 def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
@@ -141,7 +148,7 @@ def prepared(image: Image, settings: Settings) -> Image:
     if settings.alpha == "drop":
         image = replace(image, alpha=None)
     if settings.gray and image.pixels.ndim == 3:
-        kept = replace(image.metadata, icc_profile=None)
+        kept = image.metadata._replace(icc_profile=None)
         if settings.dry_run:
             gray = to_gray(image.pixels[:1, :1], settings.gray)
             return replace(image, pixels=np.broadcast_to(gray, image.pixels.shape[:2]), metadata=kept)
@@ -156,15 +163,16 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     for shape in shapes.values():
         if math.prod(shape[:2]) > settings.max_pixels or math.prod(shape) > VALUES_A_PIXEL * settings.max_pixels:
             raise UnfitError("max_pixels", f"an output of {by(shape)} is larger than {settings.max_pixels} allows")
-    summary = pipeline.summary(image.pixels.shape)
-    work.rows |= {row.name: row.as_dict() for row in summary.layers}
+    params, macs = pipeline.cost(image.pixels.shape)
+    if work.step.operation == "pipeline":
+        work.rows |= {row.name: row.as_dict() for row in pipeline.summary(image.pixels.shape).layers}
     common = replace(
         _described(work.step, image.pixels.shape),
         input=source,
         input_bytes=image.nbytes,
         warnings=image.warnings,
-        params=summary.params,
-        macs=summary.macs,
+        params=params,
+        macs=macs,
     )
     names = [pipeline.last.name, *work.step.taps]
     outputs = [_output(work, common, name, target, shapes[name]) for name, target in zip(names, targets, strict=True)]
@@ -304,7 +312,7 @@ def _stays(work: _Work, path: str) -> bool:
 def _kept_metadata(image: Image, result: NDArray[Any], form: Form) -> Metadata:
     """All metadata, but no colour profile where the colour type has changed."""
     colour = result.ndim == 3 and result.shape[2] == 3 and not form.is_stack
-    return image.metadata if colour == image.is_colour else replace(image.metadata, icc_profile=None)
+    return image.metadata if colour == image.is_colour else image.metadata._replace(icc_profile=None)
 
 
 def _finite(pixels: NDArray[Any]) -> bool:
@@ -347,6 +355,6 @@ def _failed(record: Record, error: CnnfilterError | MemoryError) -> Record:
         status="failed",
         error=message,
         exit_code=code,
-        trace=traceback.format_exc(),
+        trace=_trace(),
         is_final=isinstance(error, OutputError) and error.is_lasting,
     )

@@ -1,8 +1,6 @@
 """What a run reports: a record an output, totals, JSON Lines and CSV."""
 
-import csv
 import io
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -132,6 +130,8 @@ class Totals:
 
 def json_line(values: dict[str, Any]) -> str:
     """One line of JSON Lines; names that are not UTF-8 come escaped."""
+    import json  # as csv below: a run reports in one way or in none
+
     return json.dumps(values, ensure_ascii=True) + "\n"
 
 
@@ -154,6 +154,8 @@ def csv_line(record: Record) -> str:
 
 
 def _csv_line(values: Iterable[str]) -> str:
+    import csv
+
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
     return line.getvalue()

@@ -3,13 +3,10 @@
 import contextlib
 import io
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal, cast
+from typing import IO, Any, BinaryIO, Literal, NamedTuple, cast
 
 import numpy as np
 import PIL.Image
@@ -27,8 +24,7 @@ TEMPORARY_PREFIX = ".cnnfilter-"
 LARGEST_JPEG_EXIF = 65_533  # one APP1 segment
 
 
-@dataclass(frozen=True)
-class WriteOptions:
+class WriteOptions(NamedTuple):
     """How a picture is encoded: PNG level (`fast` or 0-9), quality of JPEG, WebP and AVIF, no metadata."""
 
     png_level: int | Literal["fast"] = "fast"
@@ -149,7 +145,7 @@ def _source(path: str, max_pixels: int) -> Iterator[tuple[BinaryIO, int]]:
             raise FileError(path, "is a folder")
         if not stat.S_ISREG(status.st_mode):
             raise FileError(path, "is no regular file; a stream is read from standard input, named -")
-        file = Path(path).open("rb")  # noqa: SIM115 - closed below, not within this handler
+        file = open(path, "rb")  # noqa: SIM115 - closed below, not within this handler
     except (OSError, ValueError) as error:
         raise FileError(path, _reason(error)) from error
     with file:
@@ -266,32 +262,33 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
 
     A device or pipe cannot be replaced and is written to as it is; a symbolic link keeps pointing at what it does.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
         content = io.BytesIO()
         yield content
-        with target.open("wb") as file:
+        with open(target, "wb") as file:
             file.write(content.getbuffer())
         return
     # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
-    temporary = target.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+    temporary = os.path.join(os.path.dirname(target), f"{TEMPORARY_PREFIX}{os.getpid()}-{os.urandom(8).hex()}")
     try:
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(_permissions(target))
-        temporary.replace(target)
+        os.chmod(temporary, _permissions(target))
+        os.replace(temporary, target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 
-def _permissions(target: Path) -> int:
+def _permissions(target: str) -> int:
     """Those of the file that is replaced, else what the umask leaves (mkstemp gives 0600)."""
     with contextlib.suppress(OSError):
-        return stat.S_IMODE(target.stat().st_mode)
+        return stat.S_IMODE(os.stat(target).st_mode)
     with one_at_a_time:
         mask = os.umask(0)
         os.umask(mask)

@@ -11,15 +11,17 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine.threads import threads
 from cnnfilter.images.image import Image
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Bytes = NDArray[np.uint8]
 # The rows first .. last of a picture as the bytes that PNG wants, (rows, bytes of a row).
@@ -216,6 +218,8 @@ def _bands(rows: Rows, height: int, many: int, step: int, recipe: Recipe) -> Ite
     if count == 1:
         yield from map(band, starts)
         return
+    from concurrent.futures import ThreadPoolExecutor  # small images need no threads
+
     with ThreadPoolExecutor(count) as pool:
         under_way: deque[Future[tuple[bytes, int, int]]] = deque()
         for first in starts:

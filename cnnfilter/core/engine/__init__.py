@@ -12,21 +12,22 @@ Floats have theirs, too: a method of `methods`, which makes whole tiles of sums 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from math import gcd
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine import bands, floats, methods, products, shifts, threads
+from cnnfilter.core.engine import bands, products, shifts, threads
 from cnnfilter.core.engine.compiler import compiled
 from cnnfilter.core.engine.finish import finish
 from cnnfilter.core.engine.layout import BandPlan, band_rows
-from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.numbers import fit, whole_type
 from cnnfilter.core.samples import BAND, Rendering
+
+if TYPE_CHECKING:
+    from cnnfilter.core.engine import floats
 
 FLOAT = np.dtype(np.float64)
 # Multiplications of floats below which a second thread, which costs 0.1 ms to wake, is not worth it.
@@ -38,8 +39,7 @@ Strategy = Callable[[Correlation, NDArray[Any], np.dtype[Any], int], Iterator[tu
 STRATEGIES: dict[str, Strategy] = {"shifts": shifts.sums, "products": products.sums}
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """How a task will be carried out; `bounds` are those of the sums where they are exact, `method` is for floats.
 
     With `fused` or `direct`, it goes from samples to samples, and `rendered` carries it out; otherwise `sums` does.
@@ -51,8 +51,8 @@ class Plan:
     bounds: tuple[int, int] | None
     why: str
     fused: BandPlan | None = None
-    method: floats.Method | None = None
-    direct: floats.Fused | None = None
+    method: "floats.Method | None" = None
+    direct: "floats.Fused | None" = None
 
 
 def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = None, *, count: bool = True) -> Plan:
@@ -82,6 +82,8 @@ def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = N
 
 def _of_floats(task: Correlation, image: NDArray[Any], rendering: Rendering | None, *, count: bool) -> Plan | None:
     """A method for floats, from samples to samples where that can be done."""
+    from cnnfilter.core.engine import methods  # the methods for floats are loaded when there are some
+
     direct = methods.fused(task, image, rendering, count=count) if rendering else None
     method = direct.method if direct else methods.method(task, image)
     if method is None:
@@ -124,6 +126,8 @@ def sums(task: Correlation, image: NDArray[Any], planned: Plan | None = None) ->
     planned = planned or plan(task, image)
     exact = whole_type(planned.bounds) if planned.bounds else FLOAT
     if planned.method:
+        from cnnfilter.core.engine import floats
+
         found = floats.sums(planned.method, task, image)
     else:
         found = STRATEGIES[planned.strategy](task, image, planned.accumulator, planned.band_rows)
@@ -135,6 +139,9 @@ def responses(task: Correlation, image: NDArray[Any], bias: NDArray[np.float64])
     """The sums plus `bias`, a number a channel of theirs, in float32."""
     planned, shape = plan(task, image), task.output_shape(image.shape)
     if planned.method:
+        from cnnfilter.core.engine import floats
+        from cnnfilter.core.engine.levels import Levels
+
         return rendered(floats.Fused(task, planned.method, Levels(bias), shape), image)[0]
     out = np.empty(shape, np.float32)
     with np.errstate(over="ignore"):
@@ -163,11 +170,13 @@ def _fused(
     return BandPlan(program, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
 
 
-def rendered(planned: BandPlan | floats.Fused, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
+def rendered(planned: "BandPlan | floats.Fused", image: NDArray[Any]) -> tuple[NDArray[Any], int]:
     """(samples, number of values clipped) as planned."""
-    if isinstance(planned, floats.Fused):
-        return floats.run(planned, image, threads.threads() if planned.method.workload >= WORTH_THREADS else 1)
-    return bands.run(planned, image, _threads(image, planned.output))
+    if isinstance(planned, BandPlan):
+        return bands.run(planned, image, _threads(image, planned.output))
+    from cnnfilter.core.engine import floats
+
+    return floats.run(planned, image, threads.threads() if planned.method.workload >= WORTH_THREADS else 1)
 
 
 def _threads(image: NDArray[Any], output: tuple[int, ...]) -> int:
