@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from cnnfilter.cli.convolve import convolve
+from cnnfilter.cli.inspect import inspect
 from cnnfilter.cli.pipeline import pipeline
 from cnnfilter.cli.pool import pool
 from cnnfilter.cli.reporting import complain
@@ -27,6 +28,7 @@ Examples:
   cnnfilter convolve img.png --kernel sobel-v --stride 2
   cnnfilter pool "photos/*.jpg" --kind avg --size 4 -o small/
   cnnfilter pipeline img.png --steps "gray | convolve sobel-v | relu | pool"
+  cnnfilter inspect sobel-v
 """
 
 
@@ -44,7 +46,7 @@ def cli() -> None:
     """The operations of a convolutional neural network in the shell, on real images."""
 
 
-for command in (convolve, pool, pipeline):
+for command in (convolve, pool, pipeline, inspect):
     cli.add_command(command)
 
 
