@@ -1,12 +1,13 @@
 """Records of how one output value came about: the window, the products, what they became, and what was written."""
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from cnnfilter.core.geometry import Pair, Windows
+from cnnfilter.core.geometry import PadMode, Pair, Windows
 from cnnfilter.model.layer import Array, Shape
 
 Number = int | float
@@ -66,7 +67,7 @@ class Weighted:
     kernel: str
     windows: Windows | None
     window: Window | None
-    pad_mode: str
+    pad_mode: PadMode
     terms: tuple[Term, ...]
     sum: Number
     divisor: int = 1
@@ -168,10 +169,69 @@ class Trace:
         return self.response if self.written is None else self.written.pixel
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it in plain types, by the names of the fields."""
-        from cnnfilter.model.tracing import plain
+        """All of it in plain types; keys that do not apply are None, numbers that are not finite are text.
 
-        return plain(self)
+        Always: layer, type, position, output_shape, inputs (name and shape each), response, pixel, meaning. What is
+        written: mapping, depth, level (mapped, before rounding), clipped, extremes. Windows: rows, columns, from_rows,
+        from_columns (whose samples the cells hold; None is zero), size, stride, padding, dilation, pad_mode. Weighted
+        sums: kernel, terms (channel, part, samples, weights, products, sum), sum, divisor, scale, bias. Pooling: kind,
+        samples, counted, sum, count, winners. Other layers: sources (layer, position, value), formula, worked, numbers.
+        """
+        own = {
+            "layer": self.layer,
+            "type": self.type,
+            "position": self.position,
+            "output_shape": self.output_shape,
+            "inputs": [{"name": name, "shape": shape} for name, shape in self.inputs],
+            "response": self.response,
+            "pixel": self.pixel,
+            "meaning": self.meaning,
+        }
+        return {key: plain(value) for key, value in {**dict.fromkeys(_KEYS), **own, **self._of_how()}.items()}
+
+    def _of_how(self) -> dict[str, Any]:
+        how, written = self.how, self.written
+        found = {key: getattr(how, key) for key in _KEYS if hasattr(how, key)}
+        if isinstance(how, Weighted):
+            found["terms"] = [{name: getattr(term, name) for name in _TERM} for term in how.terms]
+        if isinstance(how, Combined):
+            found["sources"] = [vars(source) for source in how.sources]
+        elif how.window is not None:
+            found |= vars(how.window)
+        if not isinstance(how, Combined) and how.windows is not None:
+            found |= {key: getattr(how.windows, key) for key in ("size", "stride", "padding", "dilation")}
+        if written is not None:
+            found |= {key: getattr(written, key) for key in ("mapping", "level", "clipped", "extremes")}
+            found["depth"] = written.dtype
+        return found
+
+
+_TERM = ("channel", "part", "samples", "weights", "products", "sum")
+# All keys of a trace as a dictionary, in their order.
+_KEYS = (
+    *("layer", "type", "position", "output_shape", "inputs", "response", "pixel"),
+    *("mapping", "depth", "level", "clipped", "extremes", "meaning", "kernel", "kind"),
+    *("size", "stride", "padding", "dilation", "pad_mode", "rows", "columns", "from_rows", "from_columns"),
+    *("terms", "samples", "counted", "sum", "count", "divisor", "scale", "bias", "winners"),
+    *("sources", "formula", "worked", "numbers"),
+)
+
+
+def plain(value: Any) -> Any:
+    """Numbers, text, lists and dictionaries in the place of arrays, tuples and fractions.
+
+    >>> plain({"scale": Fraction(1, 4), "at": (0, 1)}), plain(math.nan)
+    ({'scale': 0.25, 'at': [0, 1]}, 'nan')
+    """
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, Fraction):
+        return int(value) if value.denominator == 1 else float(value)
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def added(values: list[Number]) -> Number:
@@ -184,8 +244,6 @@ def added(values: list[Number]) -> Number:
         return sum(values)
     floats = np.array(values, np.float64)
     if np.isfinite(floats).all():
-        import math
-
         return math.fsum(values)
     with np.errstate(invalid="ignore"):
         return float(floats.sum())
