@@ -42,8 +42,8 @@ def borrowed(size: int, bind: Callable[[Memory], Bound], key: object) -> Iterato
     """
     with _lock:
         same = [i for i, spare in enumerate(_spare) if spare.key is key]
-        place = (same or [i for i, spare in enumerate(_spare) if spare.memory.size >= size] or [None])[-1]
-        chosen = None if place is None else _spare.pop(place)
+        fitting = same or [i for i, spare in enumerate(_spare) if spare.memory.size >= size]
+        chosen = _spare.pop(fitting[-1]) if fitting else None
     if chosen is None or chosen.key is not key:
         memory = chosen.memory if chosen else _aligned(size)
         chosen = _Spare(memory, key, bind(memory))
