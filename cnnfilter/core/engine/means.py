@@ -11,7 +11,7 @@ It wins over the planner's programs for windows of 2 x 2 to 16 x 16.
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +68,11 @@ def run(plan: Plan, image: Array) -> Array:
     out = outputs.empty(plan.output, np.uint8)
     height, width = plan.windows.size
     used = image[: rows * height].reshape(rows, height, -1)[:, :, : columns * width * channels]
-    make: type[_Pairs | _Sums] = _Pairs if plan.in_pairs else _Sums
+    bind: Callable[[Array], _Pairs | _Sums] = functools.partial(_Pairs if plan.in_pairs else _Sums, plan)
     size = 2 * plan.rows * plan.shape[1] * channels * U16.itemsize
 
     def work(starts: Iterator[int]) -> int:
-        with borrowed(size, functools.partial(make, plan), plan) as band:
+        with borrowed(size, bind, plan) as band:
             for start in starts:
                 band.compute(used[start : start + plan.rows], out[start : start + plan.rows])
         return 0
