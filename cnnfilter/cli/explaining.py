@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnfilter.batch.report import json_line
 from cnnfilter.cli.inspecting import Inspection
-from cnnfilter.cli.reporting import complain
+from cnnfilter.cli.stderr import complain
 from cnnfilter.core.kernels import kernel
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError
 from cnnfilter.images import files
