@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from cnnfilter.batch.report import json_line
+from cnnfilter.cli.drawing.canvas import Canvas
 from cnnfilter.cli.inspecting import Inspection
 from cnnfilter.cli.reporting import complain
 from cnnfilter.core.kernels import kernel
@@ -22,7 +23,7 @@ class Explained:
     """What is told of one thing: plain data for JSON, and how it is drawn."""
 
     data: dict[str, Any]
-    draw: Callable[[Any], None]
+    draw: Callable[[Canvas], None]
 
 
 def explain(inspection: Inspection) -> int:
@@ -48,7 +49,7 @@ def _told(name: str, inspection: Inspection) -> int:
     if inspection.report == "json":
         sys.stdout.write(json_line({"thing": name, **explained.data}))
     else:
-        explained.draw(sys.stdout)
+        explained.draw(Canvas(sys.stdout))
     return 0
 
 
@@ -60,19 +61,27 @@ def _explained(name: str, inspection: Inspection) -> Explained:
             return _of_pipeline(name, inspection)
         if suffix not in (".txt", ".csv"):
             return _of_image(name, inspection)
-    return _of_kernel(name)
+    return _of_kernel(name, inspection)
 
 
-def _of_kernel(name: str) -> Explained:
-    found = kernel(name)
-    data = {"kind": "kernel", "name": found.name, "shape": list(found.shape), "matrix": found.matrix.tolist()}
-    return Explained(data | {"divisor": found.divisor}, _plain(data))
+def _of_kernel(name: str, inspection: Inspection) -> Explained:
+    from cnnfilter.cli.drawing.kernels import draw_kernel
+    from cnnfilter.core.convolution import Convolution
+    from cnnfilter.model.explain import USUAL_SHAPE, explain_kernel
+
+    convolution = Convolution.of(kernel(name), **inspection.convolve)
+    shape = USUAL_SHAPE if inspection.input is None else input_shape(inspection)
+    report = explain_kernel(convolution, shape)
+    return Explained(report.as_dict(), lambda canvas: draw_kernel(canvas, report))
 
 
 def _of_image(name: str, inspection: Inspection) -> Explained:
-    image = files.read(name, inspection.max_pixels)
-    data = {"kind": "image", "format": image.format.name, "shape": list(image.pixels.shape)}
-    return Explained(data, _plain(data))
+    from cnnfilter.cli.drawing.images import draw_image
+    from cnnfilter.images.report import image_report
+
+    report, _ = image_report(name, inspection.max_pixels)
+    title = "standard input" if name == STANDARD_STREAM else name
+    return Explained(report.as_dict(), lambda canvas: draw_image(canvas, report, title))
 
 
 def _of_pipeline(name: str, inspection: Inspection) -> Explained:
@@ -102,9 +111,9 @@ def input_shape(inspection: Inspection) -> tuple[int, ...]:
         raise ParameterError("input", f"{text!r} is neither a shape such as 224x224x3 nor an image: {error}") from error
 
 
-def _plain(data: dict[str, Any]) -> Callable[[Any], None]:
-    def draw(stream: Any) -> None:
+def _plain(data: dict[str, Any]) -> Callable[[Canvas], None]:
+    def draw(canvas: Canvas) -> None:
         for key, value in data.items():
-            stream.write(f"{key}: {value}\n")
+            canvas.show(f"{key}: {value}")
 
     return draw
