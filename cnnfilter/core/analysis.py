@@ -152,3 +152,17 @@ def _float_parts(matrix: Array) -> list[Part]:
         unit = total if abs(total) > 1e-6 * float(abs(row).sum()) else float(row[np.argmax(abs(row))])
         parts.append(Part(tuple((column * unit).tolist()), tuple((row / unit).tolist())))
     return parts
+
+
+def strongest_of(matrix: Array, rows: int, columns: int) -> tuple[Array, int]:
+    """(a smaller matrix of at most that size, the side of its cells): of every cell the entry farthest from zero.
+
+    >>> strongest_of(np.array([[1, -3, 0], [2, 0, 0]]), 2, 2)[0].tolist()
+    [[-3, 0]]
+    """
+    height, width = matrix.shape
+    step = max(1, -(-height // rows), -(-width // columns))
+    padded = np.pad(matrix, ((0, -height % step), (0, -width % step)))
+    cells = padded.reshape(padded.shape[0] // step, step, -1, step).swapaxes(1, 2)
+    flat = cells.reshape(*cells.shape[:2], step * step)
+    return np.take_along_axis(flat, np.argmax(abs(flat), axis=2)[:, :, None], axis=2)[:, :, 0], step

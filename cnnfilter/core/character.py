@@ -217,7 +217,8 @@ def _of_mixtures(weights: Array) -> Character:
     turned = weights[::-1, ::-1]
     even, odd = (weights + turned) / 2, (weights - turned) / 2
     share = float((odd**2).sum() / (weights**2).sum())
-    if share > 0.05 and (even * total >= -1e-9).all():
+    balanced = abs(total) < 0.7 * float(abs(weights).sum())
+    if share > 0.5 and balanced and (even * total >= -1e-9).all():
         y, x = _grid(weights)
         slope = complex((odd * x).sum(), (odd * y).sum())
         degrees = math.degrees(math.atan2(slope.imag, slope.real)) % 360

@@ -1,5 +1,6 @@
 """How the samples of a channel are spread: extremes, mean, deviation, histogram."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,7 @@ def channel_statistics(channel: Array, bins: int = BINS) -> ChannelStatistics:
     kind = channel.dtype.kind
     bottom, top = _levels(channel.dtype)
     values = channel.ravel()
-    low, high, total, squares, count = np.inf, -np.inf, 0.0, 0.0, 0
+    low, high, total, squares, count = math.inf, -math.inf, 0.0, 0.0, 0
     ends = [0, 0]
     for part in _finite_parts(values):
         low, high = min(low, float(part.min())), max(high, float(part.max()))
@@ -61,10 +62,9 @@ def channel_statistics(channel: Array, bins: int = BINS) -> ChannelStatistics:
     for part in _finite_parts(values):
         squares += float(((part - mean) ** 2).sum())
         histogram += _counts(part, edges, bins)
-    shares = [end / count for end in ends]
-    deviation = float(np.sqrt(squares / count))
-    found = tuple(histogram.tolist())
-    return ChannelStatistics(low, high, mean, deviation, *shares, values.size - count, edges, found)
+    at_low, at_high = (end / count for end in ends)
+    deviation, found = float(np.sqrt(squares / count)), tuple(histogram.tolist())
+    return ChannelStatistics(low, high, mean, deviation, at_low, at_high, values.size - count, edges, found)
 
 
 def _levels(dtype: np.dtype[Any]) -> tuple[int, int]:

@@ -117,5 +117,3 @@ def _profile_name(profile: bytes) -> str | None:
         return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip() or None
     except Exception:  # a build without littlecms, or no profile at all
         return None
-
-

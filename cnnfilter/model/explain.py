@@ -84,8 +84,9 @@ class MatrixReport:
 class Execution:
     """How an image of 8 bits is filtered: `strategy` and `why` as the engine plans it, `program` its steps, if any.
 
-    `taps` are those of the kernel, `nonzero` those that count; `macs` is the number of multiply-accumulates for the
-    whole image as they are defined, zero taps too, `macs_per_value` for one value of the output.
+    `taps` are those of the kernel (of a bank: of its first filter), `nonzero` those that count; `macs` is the number of
+    multiply-accumulates for the whole image as they are defined, zero taps too, `macs_per_value` for one value of the
+    output.
     """
 
     input_shape: Shape
@@ -198,8 +199,8 @@ def executions(convolution: Convolution, shape: Shape, dtype: np.dtype[Any] = UI
                 planned.band_rows,
                 tuple(str(program).splitlines()) if program else (),
                 len(program.steps) if program else None,
-                weights.size,
-                int(np.count_nonzero(weights)),
+                weights[..., 0].size if kernel.is_bank else weights.size,
+                int(np.count_nonzero(weights[..., 0] if kernel.is_bank else weights)),
                 macs // len(plans),
                 macs // len(plans) // int(np.prod(output)),
             )

@@ -50,10 +50,13 @@ class Canvas:
         ramp = LEVELS[self.ascii]
         return "".join(ramp[_step(value / top if top else 0, len(ramp))] for value in values)
 
-    def bar(self, share: float, width: int) -> str:
-        """A bar of that share of `width` characters; something that is not nothing shows."""
-        length = max(round(share * width), 1 if share > 0 else 0)
-        return ("#" if self.ascii else "█") * length
+    def columns(self, values: Sequence[float], top: float, rows: int) -> list[str]:
+        """Bars from 0 to `top` in several lines; nothing at all is blank, and what is not nothing shows."""
+        ramp = " " + LEVELS[self.ascii]
+        fine = len(ramp) - 1
+        heights = [min(math.ceil(value / top * rows * fine - 1e-9), rows * fine) if top else 0 for value in values]
+        bases = [row * fine for row in reversed(range(rows))]
+        return ["".join(ramp[min(max(height - base, 0), fine)] for height in heights) for base in bases]
 
     def shade(self, share: float, width: int) -> Text:
         """A cell of a picture from nothing (0) to all (1)."""
@@ -86,6 +89,15 @@ def _step(share: float, count: int) -> int:
 def _between(start: Rgb, end: Rgb, share: float) -> Rgb:
     r, g, b = (round(a + (z - a) * min(max(share, 0.0), 1.0)) for a, z in zip(start, end, strict=True))
     return r, g, b
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "layer"), counted(2, "layer")
+    ('1 layer', '2 layers')
+    """
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def listing(rows: Sequence[tuple[str, RenderableType]]) -> Table:

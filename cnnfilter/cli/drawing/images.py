@@ -6,38 +6,44 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from cnnfilter.cli.drawing.canvas import Canvas, listing
+from cnnfilter.cli.drawing.canvas import NAMES, Canvas, listing
+from cnnfilter.cli.preview import half_blocks
 from cnnfilter.cli.show import short
 from cnnfilter.core.statistics import ChannelStatistics
 from cnnfilter.core.words import by, printable
 from cnnfilter.images.details import ORIENTATIONS
+from cnnfilter.images.image import Image
 from cnnfilter.images.report import ImageReport
 
-BARS = 32
+# Lines of the picture itself.
+PREVIEW_ROWS = 16
+HISTOGRAM_ROWS = 3
 # Channels beyond these are only counted.
 MOST_CHANNELS = 16
 INKS = {"red": "red", "green": "green", "blue": "blue"}
 
 
-def draw_image(canvas: Canvas, report: ImageReport, name: str) -> None:
+def draw_image(canvas: Canvas, report: ImageReport, image: Image, name: str) -> None:
     """Print all that is told of an image."""
     shape = by(report.shape)
     title = Text.assemble((printable(name), "bold"), f"  {shape} {report.format} image")
     canvas.show(title, Text(), listing(_properties(report)), Text())
+    canvas.show(half_blocks(image.pixels, canvas.width, PREVIEW_ROWS, alpha=image.alpha), Text())
     canvas.show(_statistics(canvas, report))
     shown = list(report.channels.items())[:MOST_CHANNELS]
     if len(shown) < len(report.channels):
         canvas.show(Text(f"... and {len(report.channels) - len(shown)} more channels (--report json)"))
     canvas.show(Text(), *(_histogram(canvas, channel, found) for channel, found in shown))
-    canvas.show(Text(f"histograms from {_ends(report)}: how many samples have which level", "dim"))
+    canvas.show(Text(f"{'':<{NAMES}}  {_ends(report)}: how many samples have which level", "dim"))
 
 
 def _properties(report: ImageReport) -> list[tuple[str, Any]]:
     height, width, *rest = report.shape
     megapixels = f"{height * width / 1e6:.2f} megapixels" if height * width >= 5000 else f"{height * width} pixels"
+    alpha = "; transparency (alpha) apart" if report.has_alpha else ""
     found: list[tuple[str, Any]] = [
         ("size", f"{height} high, {width} wide, {_channels(rest)}; {megapixels}"),
-        ("read as", f"{report.dtype}" + (", transparency (alpha) apart" if report.has_alpha else "")),
+        ("read as", f"{report.dtype}, {report.levels[0]} is black and {report.levels[1]} white{alpha}"),
     ]
     if report.nbytes is not None:
         memory = height * width * (rest[0] if rest else 1) * report.itemsize
@@ -70,7 +76,7 @@ def _channels(rest: list[int]) -> str:
 def _statistics(canvas: Canvas, report: ImageReport) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("channel", no_wrap=True, style="cyan")
-    columns = ("min", "max", "mean", "std", *((f"at {_level(n)}" for n in report.levels)))
+    columns = ("min", "max", "mean", "std", *(f"at {_level(n)}" for n in report.levels))
     is_float = report.dtype.startswith("float")
     nonfinite = any(found.nonfinite for found in report.channels.values())
     for name in (*columns, *(["NaN, inf"] * nonfinite)):
@@ -83,18 +89,21 @@ def _statistics(canvas: Canvas, report: ImageReport) -> Table:
 
 
 def _histogram(canvas: Canvas, name: str, found: ChannelStatistics) -> Text:
-    """One line of bars; those of single levels that many samples have are cut off, so that the others show."""
-    room = min(len(found.histogram), max(8, canvas.width - 12))
+    """Bars from dark to bright; those of levels that very many samples have are cut off, so that the others show."""
+    room = min(len(found.histogram), max(8, canvas.width - NAMES - 2))
     step = -(-len(found.histogram) // room)
     counts = [sum(found.histogram[start : start + step]) for start in range(0, len(found.histogram), step)]
     ranked = sorted(counts)
     top = max(ranked[-2] if len(ranked) > 1 else 0, ranked[-1] / 4)
-    return Text.assemble((f"{name:<11} ", "cyan"), (canvas.levels(counts, top), INKS.get(name, "")))
+    lines = canvas.columns(counts, top, HISTOGRAM_ROWS)
+    names = [*[""] * (HISTOGRAM_ROWS - 1), name]
+    rows = [((f"{n:<{NAMES}}  ", "cyan"), (line, INKS.get(name, ""))) for n, line in zip(names, lines, strict=True)]
+    return Text("\n").join(Text.assemble(*row) for row in rows)
 
 
 def _ends(report: ImageReport) -> str:
     low, high = next(iter(report.channels.values())).edges
-    return f"{_level(low)} to {_level(high - 1 if high == report.levels[1] + 1 else high)}"
+    return f"from {_level(low)} to {_level(high - 1 if high == report.levels[1] + 1 else high)}"
 
 
 def _level(value: float) -> str:

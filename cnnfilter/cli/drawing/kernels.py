@@ -2,21 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from cnnfilter.cli.drawing.canvas import Canvas, beside, listing
+from cnnfilter.cli.drawing.canvas import Canvas, beside, counted, listing
 from cnnfilter.cli.show import short
-from cnnfilter.core.analysis import Number, Part
+from cnnfilter.core.analysis import Array, Number, Part, strongest_of
 from cnnfilter.core.spectrum import plane
 from cnnfilter.core.words import by, printable
 from cnnfilter.model.explain import Execution, KernelReport, MatrixReport
-
-Array = NDArray[Any]
 
 # Kernels up to this size are drawn in cells of several lines, as nearly squares.
 SMALL = 3
@@ -55,7 +50,7 @@ def draw_kernel(canvas: Canvas, report: KernelReport) -> None:
         canvas.show(*heading, listing(_facts(canvas, each)), *[Text()] * report.is_gradient)
     shown = report.execution[:1] if len({each.why for each in report.execution}) == 1 else report.execution
     for execution in shown:
-        canvas.show(listing(list(_execution(execution))))
+        canvas.show(listing(list(execution_lines(execution))))
 
 
 # ----------------------------------------------------------------------------------------------------- heat map
@@ -65,13 +60,13 @@ def heat_map(canvas: Canvas, matrix: Array, divisor: int = 1) -> RenderableType:
     """The weights as cells of a diverging scale, with their numbers where these fit."""
     strongest = float(abs(matrix).max()) or 1.0
     if max(matrix.shape) > MOST_NUMBERS:
-        return _map_without_numbers(canvas, matrix / strongest)
-    texts, note = entries(matrix, divisor)
+        return map_without_numbers(canvas, matrix / strongest)
+    texts, note = entries(matrix.tolist(), divisor)
     longest, room = max(len(text) for line in texts for text in line), canvas.width // matrix.shape[1]
     width = max(longest + 4, WIDEST if max(matrix.shape) <= SMALL else 0)
     width = width if width <= room else longest + 2
     if width > room:
-        return _map_without_numbers(canvas, matrix / strongest)
+        return map_without_numbers(canvas, matrix / strongest)
     lines: list[RenderableType] = []
     blank = " " * width
     for row, line in zip(matrix / strongest, texts, strict=True):
@@ -83,28 +78,24 @@ def heat_map(canvas: Canvas, matrix: Array, divisor: int = 1) -> RenderableType:
     return Group(*lines, *([Text(note, "dim")] if note else []))
 
 
-def entries(matrix: Array, divisor: int = 1) -> tuple[list[list[str]], str]:
+def entries(rows: Sequence[Sequence[float]], divisor: int = 1) -> tuple[list[list[str]], str]:
     """(the weights as texts, a note on what all of them are to be divided by, if so).
 
-    >>> entries(np.array([[1, 2]]), 9), entries(np.array([[1, 20]]), 256)
-    (([['1/9', '2/9']], ''), ([['1', '20']], 'each divided by 256'))
+    >>> entries([[1, 2]], 9), entries([[1, 20]], 256), entries([[0.5, 1 / 3]])
+    (([['1/9', '2/9']], ''), ([['1', '20']], 'each divided by 256'), ([['0.5', '0.333']], ''))
     """
-    if matrix.dtype.kind != "i":
-        return [[f"{value:.3g}" for value in row] for row in matrix.tolist()], ""
-    fractions = [[_fraction(Fraction(value, divisor)) for value in row] for row in matrix.tolist()]
+    if isinstance(rows[0][0], float):
+        return [[f"{value:.3g}" for value in row] for row in rows], ""
+    fractions = [[_fraction(Fraction(value, divisor)) for value in row] for row in rows]
     if divisor == 1 or max(len(text) for row in fractions for text in row) <= 4:
         return fractions, ""
-    return [[str(value) for value in row] for row in matrix.tolist()], f"each divided by {divisor}"
+    return [[str(value) for value in row] for row in rows], f"each divided by {divisor}"
 
 
-def _map_without_numbers(canvas: Canvas, shares: Array) -> RenderableType:
+def map_without_numbers(canvas: Canvas, shares: Array) -> RenderableType:
     """The weights as cells of two characters; several of a large kernel share one, which shows the strongest."""
-    step = max(1, -(-max(shares.shape) // LARGEST_MAP), -(-2 * shares.shape[1] // canvas.width))
-    lines: list[Text] = []
-    for top in range(0, len(shares), step):
-        band = shares[top : top + step]
-        cells = [band[:, left : left + step].ravel() for left in range(0, shares.shape[1], step)]
-        lines.append(Text().join(canvas.weight(float(cell[np.argmax(abs(cell))]), "  ") for cell in cells))
+    cells, step = strongest_of(shares, LARGEST_MAP, min(LARGEST_MAP, canvas.width // 2))
+    lines = [Text().join(canvas.weight(share, "  ") for share in row) for row in cells.tolist()]
     note = "" if step == 1 else f"a cell shows the strongest of {step} x {step} weights"
     return Group(*lines, *([Text(note, "dim")] if note else []))
 
@@ -192,12 +183,13 @@ def _fraction(value: Fraction) -> str:
 # -------------------------------------------------------------------------------------------------------- execution
 
 
-def _execution(execution: Execution) -> Iterator[tuple[str, RenderableType]]:
+def execution_lines(execution: Execution) -> Iterator[tuple[str, RenderableType]]:
+    """How an image is filtered, as names and what is told of each."""
     used = execution
-    taps = "1 tap" if used.taps == 1 else f"{used.taps} taps"
     zero = f", {used.taps - used.nonzero} of them zero" if used.nonzero < used.taps else ""
-    yield "cost", f"{used.macs_per_value} multiply-accumulates a value ({taps}{zero})"
-    yield "for image", f"{by(used.input_shape)}: {short(used.macs)} of them; to {by(used.output_shape)}, {used.mapping}"
+    yield "cost", f"{used.macs_per_value} multiply-accumulates a value ({counted(used.taps, 'tap')}{zero})"
+    shapes = f"{by(used.input_shape)} -> {by(used.output_shape)}"
+    yield "an image", f"{shapes}, mapping {used.mapping}: {short(used.macs)} multiply-accumulates"
     yield "done by", f"{used.strategy}: {used.why}; {used.band_rows} rows at a time"
     if used.program:
         lines = used.program if len(used.program) <= LONGEST_PROGRAM else used.program[:LONGEST_PROGRAM]
