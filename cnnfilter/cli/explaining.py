@@ -1,5 +1,6 @@
 """What `inspect` is given, found out thing by thing: what it is, its explanation, how that is reported."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from rich.text import Text
 from cnnfilter.batch.report import json_line
 from cnnfilter.cli.drawing.canvas import Canvas
 from cnnfilter.cli.inspecting import Inspection
-from cnnfilter.cli.reporting import complain
+from cnnfilter.cli.stderr import complain
 from cnnfilter.core import npy
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.kernels import kernel
@@ -50,6 +51,7 @@ def explain(inspection: Inspection) -> int:
 
     0: all done; 1: some could not be explained; 2: none could, for wrong usage.
     """
+    gc.enable()
     codes: list[int] = []
     for subject in _subjects(inspection):
         if codes and inspection.report == "table":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from cnnfilter.batch.report import Record, Totals, csv_header, csv_line, json_line
 from cnnfilter.cli.options import Shared
-from cnnfilter.core.words import printable
+from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import FileError, ParameterError
 
 if TYPE_CHECKING:
@@ -127,10 +127,3 @@ class Reporter:
         except OSError as error:
             name = self.stream.name if self.is_file else "standard output"
             raise FileError(str(name), f"the report cannot be written: {error.strerror}") from error
-
-
-def complain(message: str) -> None:
-    """One line on standard error, whatever is in it."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # standard error may be closed
-        sys.stderr.write(f"cnnfilter: {printable(message)}\n")
-        sys.stderr.flush()

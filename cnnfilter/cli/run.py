@@ -1,5 +1,6 @@
 """From parsed options to a finished run: settings, jobs, report, exit code."""
 
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -23,6 +24,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     Raises:
         ParameterError: wrong usage.
     """
+    _collect_garbage()
     settings = settings_of(shared, maps)
     sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
     results = [result for step in steps for result in step.results]
@@ -44,6 +46,13 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs)
         reporter.finish(totals)
     return totals.exit_code
+
+
+def _collect_garbage() -> None:
+    """Start the collector, which the command keeps off while it loads; what is loaded by now stays, and is left out."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def settings_of(shared: Shared, maps: Maps) -> Settings:
