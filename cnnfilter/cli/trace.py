@@ -7,19 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
 from cnnfilter.batch.outputs import form_of
 from cnnfilter.batch.process import prepared
 from cnnfilter.batch.report import json_line
 from cnnfilter.batch.settings import Settings
 from cnnfilter.cli.inspecting import Inspection
-from cnnfilter.cli.reporting import complain
+from cnnfilter.cli.stderr import complain
 from cnnfilter.core.kernels import kernel
 from cnnfilter.core.samples import scaled_levels
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
 from cnnfilter.model.filters import Convolve, Pool
+from cnnfilter.model.layer import Array
 from cnnfilter.model.pipeline import Pipeline
 from cnnfilter.model.syntax import load_pipeline, parse_pipeline
 from cnnfilter.model.trace import Tracer, tracer
@@ -47,7 +46,7 @@ class Run:
     """A layer that was run on a picture, and the transparency of its output, where it has one."""
 
     tracer: Tracer
-    alpha: NDArray[Any] | None
+    alpha: Array | None
 
     def alpha_at(self, at: Position) -> int | None:
         """The transparency at a position."""
@@ -158,9 +157,9 @@ def _of_thing(thing: str, inspection: Inspection) -> Pipeline:
 
 def _picture(inspection: Inspection) -> str:
     if inspection.input is None:
-        raise ParameterError("input", "the picture that the pipeline is applied to is missing")
+        raise ParameterError("", "--input: the picture that the pipeline is applied to is missing")
     if re.fullmatch(r"\d+x\d+(x\d+)?", inspection.input) and not os.path.lexists(inspection.input):
-        raise ParameterError("input", f"{inspection.input} is a shape; values come from a picture")
+        raise ParameterError("", f"--input: {inspection.input} is a shape; values come from a picture")
     return inspection.input
 
 

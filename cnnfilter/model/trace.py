@@ -191,7 +191,7 @@ def _level(
         return float((response - low) * (samples.high - samples.low) / (high - low)) + samples.low
     if not math.isfinite(response):
         return float(response)
-    level = response * scale if isinstance(response, int | Fraction) else response * float(scale)
+    level: Any = response * scale if isinstance(response, int | Fraction) else response * float(scale)
     level = abs(level) if mapping == "abs" else level + samples.middle if mapping == "shift" else level
     return _plain(level)
 

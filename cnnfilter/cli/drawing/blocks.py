@@ -3,12 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
 from rich.text import Text
 
-Array = NDArray[Any]
+from cnnfilter.model.layer import Array
+
 Cell = Text | str
 
 

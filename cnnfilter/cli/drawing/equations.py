@@ -3,17 +3,17 @@
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from rich.console import RenderableType
 from rich.text import Text
 
-from cnnfilter.cli.drawing.blocks import Array, Block, after, beside, matrix, texts
+from cnnfilter.cli.drawing.blocks import Block, after, beside, matrix, texts
 from cnnfilter.cli.drawing.canvas import Canvas
-from cnnfilter.cli.drawing.windows import View, draw_view, gray, near_view, padding_note, whole_view
+from cnnfilter.cli.drawing.windows import draw_view, gray, near_view, padding_note, whole_view
 from cnnfilter.cli.drawing.working import bracketed, winner
 from cnnfilter.core.words import figure, printable
-from cnnfilter.model.layer import Shape
+from cnnfilter.model.layer import Array, Shape
 from cnnfilter.model.traced import Pooled, Term, Weighted, Window
+from cnnfilter.model.views import View, finite, heaviest
 
 # Channels of a filter that are drawn, those that weigh most; all others are told in numbers.
 MOST_TERMS = 3
@@ -65,7 +65,7 @@ def _chosen(canvas: Canvas, image: Array, how: Weighted, term: Term, taken: int)
 
 def _signed(canvas: Canvas, values: Array, shown: list[list[str]], name: str) -> Block:
     """A matrix in the colours of a diverging scale; plain where there are none."""
-    strongest = float(np.abs(values.astype(float)).max()) or 1.0
+    strongest = float(abs(finite(values)).max()) or 1.0
 
     def paint(i: int, j: int, text: str) -> Text | str:
         share = float(values[i, j]) / strongest
@@ -87,16 +87,15 @@ def _maps(canvas: Canvas, how: Weighted, term: Term) -> Iterator[RenderableType]
     step = max(1, -(-2 * term.samples.shape[1] // (canvas.width - 2)), -(-term.samples.shape[0] // MOST_CELLS))
     blocks = [_shades(canvas, term.samples, how.window, step, "window")]
     for name, values in ((kernel, term.weights), ("products", term.products)):
-        floats = _finite(values)
-        shares = floats[::step, ::step] / (np.abs(floats).max() or 1.0)
+        floats = finite(values)
+        shares = floats[::step, ::step] / (abs(floats).max() or 1.0)
         lines = [Text().join(canvas.weight(float(v), "  ") for v in row) for row in shares]
         blocks += [Block((Text("  "),)), _captioned(name, floats, lines)]
     yield from beside(blocks, canvas.width)
     rows, columns = how.window.rows, how.window.columns
     drawn = f"; every {step}th row and column is drawn" if step > 1 else ""
     yield Text(f"window: rows {rows[0]} to {rows[-1]}, columns {columns[0]} to {columns[-1]}{drawn}", "dim")
-    order = np.argsort(-np.abs(term.products.astype(float)), axis=None, kind="stable")[:MOST_TERMS]
-    places = [divmod(index, len(columns)) for index in order.tolist()]
+    places = [divmod(index, len(columns)) for index in heaviest(term.products, MOST_TERMS)]
     told = [
         f"{figure(term.samples[i, j].item())} x {bracketed(term.weights[i, j].item())} at {rows[i]},{columns[j]}"
         for i, j in places
@@ -106,7 +105,7 @@ def _maps(canvas: Canvas, how: Weighted, term: Term) -> Iterator[RenderableType]
 
 def _shades(canvas: Canvas, samples: Array, window: Window, step: int, name: str) -> Block:
     """Samples as shades of two characters; brackets are padding."""
-    floats, padding = _finite(samples), window.padding[::step, ::step]
+    floats, padding = finite(samples), window.padding[::step, ::step]
     low, high = float(floats.min()), float(floats.max())
     lines = []
     for row, outside in zip(floats[::step, ::step].tolist(), padding.tolist(), strict=True):
@@ -123,11 +122,6 @@ def _kernel_name(how: Weighted, term: Term) -> str:
     """What the weights are called, where that is short: one of a gradient's two kernels, a filter."""
     name = f"{how.kernel}-{term.part}" if term.part else how.kernel
     return printable(name) if len(name) <= LONGEST_NAME else "kernel"
-
-
-def _finite(values: Array) -> Array:
-    """Floats, with zero in the place of what no picture can show."""
-    return np.asarray(np.nan_to_num(values.astype(float), nan=0, posinf=0, neginf=0))
 
 
 def _captioned(name: str, values: Array, lines: Sequence[Text]) -> Block:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from cnnfilter.cli.drawing.blocks import Array, Block, beside, matrix, texts
+from cnnfilter.cli.drawing.blocks import Block, beside, matrix, texts
 from cnnfilter.cli.drawing.canvas import NAMES, Canvas, listing
 from cnnfilter.cli.drawing.equations import COLOURS, channel_name, drawn_terms, equation, pooled_window
 from cnnfilter.cli.drawing.windows import HOLE, WHOLE_ROWS, padding_note
@@ -21,6 +21,7 @@ from cnnfilter.cli.drawing.working import (
     vector_lines,
 )
 from cnnfilter.core.words import by, figure, printable
+from cnnfilter.model.layer import Array
 from cnnfilter.model.trace import Tracer
 from cnnfilter.model.traced import Combined, Pooled, Position, Trace, Weighted
 

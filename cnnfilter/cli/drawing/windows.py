@@ -1,17 +1,16 @@
 """The window of a trace, drawn where it lies: in the whole input if that is small, else with its neighbours."""
 
 import math
-from dataclasses import dataclass, replace
 
-import numpy as np
 from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from cnnfilter.cli.drawing.blocks import Array, Block, texts
+from cnnfilter.cli.drawing.blocks import Block, texts
 from cnnfilter.cli.drawing.canvas import Canvas
-from cnnfilter.core.engine.padding import indices
+from cnnfilter.model.layer import Array
 from cnnfilter.model.traced import Pooled, Weighted, Window
+from cnnfilter.model.views import View, spans_of, view
 
 # Inputs with padding up to this many rows are drawn whole.
 WHOLE_ROWS = 12
@@ -19,60 +18,34 @@ FRAME = {True: "+-+|+-+", False: "┌─┐│└─┘"}
 HOLE = {True: ".", False: "·"}
 
 
-@dataclass(frozen=True)
-class View:
-    """The cells of the padded input that are drawn: their rows and columns, samples, and which are padding.
-
-    `levels` are the samples of black and white.
-    """
-
-    rows: range
-    columns: range
-    values: Array
-    padding: Array
-    levels: tuple[float, float]
-    is_whole: bool = False
-
-
 def whole_view(image: Array, channel: int, how: Weighted | Pooled, width: int) -> View | None:
     """The whole padded input, where it fits into `width`."""
-    spans = _spans(image, how)
-    if len(spans[0]) > WHOLE_ROWS or _width(image, spans) > width:
+    rows, columns = spans_of(image, how)
+    if len(rows) > WHOLE_ROWS or _width(image, rows, columns) > width:
         return None
-    return replace(_view(image, channel, how, spans), is_whole=True)
+    return view(image, channel, how, rows, columns)
 
 
 def near_view(image: Array, channel: int, how: Weighted | Pooled, width: int, margin: int = 1) -> View:
     """The window with `margin` cells around it where that fits into `width`, else the window alone."""
     assert how.window is not None
-    cells, all_spans = (how.window.rows, how.window.columns), _spans(image, how)
+    cells, spans = (how.window.rows, how.window.columns), spans_of(image, how)
     for around in (margin, 0):
         rows, columns = (
             range(max(own[0] - around, span.start), min(own[-1] + 1 + around, span.stop))
-            for own, span in zip(cells, all_spans, strict=True)
+            for own, span in zip(cells, spans, strict=True)
         )
-        if _width(image, (rows, columns)) <= width:
+        if _width(image, rows, columns) <= width:
             break
-    return _view(image, channel, how, (rows, columns))
+    return view(image, channel, how, rows, columns)
 
 
-def _spans(image: Array, how: Weighted | Pooled) -> tuple[range, range]:
-    """Rows and columns of the padded input; ceil mode's windows reach beyond it."""
-    assert how.window is not None
-    padding = how.windows.padding if how.windows else ((0, 0), (0, 0))
-    rows, columns = (
-        range(min(-padding[axis][0], cells[0]), max(image.shape[axis] + padding[axis][1], cells[-1] + 1))
-        for axis, cells in enumerate((how.window.rows, how.window.columns))
-    )
-    return rows, columns
-
-
-def _width(image: Array, spans: tuple[range, range]) -> int:
-    """Characters of a drawing of these rows and columns."""
-    inner = tuple(slice(max(span.start, 0), min(span.stop, max(span.start, 0) + 40)) for span in spans)
-    samples = image[inner].reshape(1, -1)
-    label = max(len(str(spans[0].start)), len(str(spans[0].stop)), 3)
-    return len(spans[1]) * _cell_width(texts(samples)) + label + 3 if samples.size else 0
+def _width(image: Array, rows: range, columns: range) -> int:
+    """Characters of a drawing of these rows and columns, of which the first ones tell how long numbers are."""
+    inner = [slice(max(span.start, 0), min(span.stop, max(span.start, 0) + 40)) for span in (rows, columns)]
+    samples = image[inner[0], inner[1]].reshape(1, -1)
+    label = max(len(str(rows.start)), len(str(rows.stop)), 3)
+    return len(columns) * _cell_width(texts(samples)) + label + 3 if samples.size else 0
 
 
 def _cell_width(shown: list[list[str]]) -> int:
@@ -80,57 +53,41 @@ def _cell_width(shown: list[list[str]]) -> int:
     return max(len(text) for row in shown for text in row) + 2
 
 
-def _view(image: Array, channel: int, how: Weighted | Pooled, spans: tuple[range, range]) -> View:
-    plane = image if image.ndim == 2 else image[:, :, channel]
-    mode = how.pad_mode if isinstance(how, Weighted) else "zero"
-    rows, columns = (indices(mode, plane.shape[axis], span.start, len(span)) for axis, span in enumerate(spans))
-    values = plane[np.ix_(rows.clip(0), columns.clip(0))].copy()
-    values[rows < 0], values[:, columns < 0] = 0, 0
-    values = values.astype(np.uint8) if values.dtype.kind == "b" else values
-    outside = [np.array([not 0 <= place < plane.shape[axis] for place in span]) for axis, span in enumerate(spans)]
-    if values.dtype == np.uint8 and image.dtype.kind != "b":
-        low, high = 0.0, 255.0
-    else:
-        with np.errstate(invalid="ignore"):
-            low, high = float(np.fmin.reduce(values, None)), float(np.fmax.reduce(values, None))
-    return View(spans[0], spans[1], values, outside[0][:, None] | outside[1][None, :], (low, high))
-
-
-def draw_view(canvas: Canvas, view: View, how: Weighted | Pooled) -> Block:
+def draw_view(canvas: Canvas, seen: View, how: Weighted | Pooled) -> Block:
     """The cells with their coordinates; the window is framed, padding stands in brackets, holes are dots."""
     window = how.window
     assert window is not None
-    shown = texts(view.values)
+    shown = texts(seen.values)
     wide = _cell_width(shown)
     frame = FRAME[canvas.ascii]
-    label = max(len(str(view.rows.start)), len(str(view.rows.stop - 1)), 3)
-    left, right = view.columns.index(window.columns[0]), view.columns.index(window.columns[-1])
-    first, last = view.rows.index(window.rows[0]), view.rows.index(window.rows[-1])
-    heads = [str(column).rjust(wide - 1) + " " for column in view.columns]
+    label = max(len(str(seen.rows.start)), len(str(seen.rows.stop - 1)), 3)
+    left, right = seen.columns.index(window.columns[0]), seen.columns.index(window.columns[-1])
+    first, last = seen.rows.index(window.rows[0]), seen.rows.index(window.rows[-1])
+    heads = [str(column).rjust(wide - 1) + " " for column in seen.columns]
     head = " " * (label + 1) + _spread(heads, left, right, wide)
     span = (right - left + 1) * wide
     before = " " * (label + 1 + left * wide)
     lines = [Text(head, "cyan"), Text(f"{before}{frame[0]}{frame[1] * span}{frame[2]}", "bold")]
     winners = set(how.winners) if isinstance(how, Pooled) else set()
-    for i, row in enumerate(view.rows):
+    for i, row in enumerate(seen.rows):
         line = Text()
         line.append(f"{row:>{label}} ", "cyan")
         within = first <= i <= last
-        for j, column in enumerate(view.columns):
+        for j, column in enumerate(seen.columns):
             if j == left:
                 line.append(frame[3] if within else " ", "bold" if within else "")
-            line.append_text(_cell(canvas, view, how, (i, j), shown[i][j], wide, won=(row, column) in winners))
+            line.append_text(_cell(canvas, seen, how, (i, j), shown[i][j], wide, won=(row, column) in winners))
             if j == right:
                 line.append(frame[3] if within else " ", "bold" if within else "")
         if i == last + 1:
             lines.append(Text(f"{before}{frame[4]}{frame[5] * span}{frame[6]}", "bold"))
         lines.append(line)
-    if last + 1 == len(view.rows):
+    if last + 1 == len(seen.rows):
         lines.append(Text(f"{before}{frame[4]}{frame[5] * span}{frame[6]}", "bold"))
     top = 2 + first
     # The upper line of the frame belongs above the window's first row.
     lines.insert(1 + first, lines.pop(1))
-    return Block(tuple(lines), top, len(view.rows))
+    return Block(tuple(lines), top, len(seen.rows))
 
 
 def _spread(heads: list[str], left: int, right: int, wide: int) -> str:
@@ -139,22 +96,22 @@ def _spread(heads: list[str], left: int, right: int, wide: int) -> str:
 
 
 def _cell(
-    canvas: Canvas, view: View, how: Weighted | Pooled, place: tuple[int, int], text: str, wide: int, *, won: bool
+    canvas: Canvas, seen: View, how: Weighted | Pooled, place: tuple[int, int], text: str, wide: int, *, won: bool
 ) -> Text:
     """A sample: in brackets where it is padding, in square ones where it won, a dot where the window has a hole."""
     i, j = place
-    row, column = view.rows[i], view.columns[j]
+    row, column = seen.rows[i], seen.columns[j]
     window = how.window
     assert window is not None
     inside = window.rows[0] <= row <= window.rows[-1] and window.columns[0] <= column <= window.columns[-1]
     taken = row in window.rows and column in window.columns
-    is_padding = bool(view.padding[place])
+    is_padding = bool(seen.padding[place])
     if inside and not taken:
         return Text(f"{HOLE[canvas.ascii]} ".rjust(wide), "dim")
     uncounted = is_padding and isinstance(how, Pooled) and not _counts(how, row, column)
     text = "" if uncounted else text
     text = f"({text})" if is_padding else f"[{text}]" if won else f"{text} "
-    style = _gray(canvas, view, place) if taken and not is_padding else Style(dim=not taken, italic=is_padding)
+    style = _gray(canvas, seen, place) if taken and not is_padding else Style(dim=not taken, italic=is_padding)
     return Text(text.rjust(wide), style + Style(bold=True) if won else style)
 
 
@@ -166,10 +123,10 @@ def _counts(how: Pooled, row: int, column: int) -> bool:
     return False
 
 
-def _gray(canvas: Canvas, view: View, place: tuple[int, int]) -> Style:
+def _gray(canvas: Canvas, seen: View, place: tuple[int, int]) -> Style:
     """The gray of a sample, behind its number."""
-    low, high = view.levels
-    return gray((float(view.values[place]) - low) / ((high - low) or 1)) if canvas.in_colour else Style()
+    low, high = seen.levels
+    return gray((float(seen.values[place]) - low) / ((high - low) or 1)) if canvas.in_colour else Style()
 
 
 def gray(share: float) -> Style:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from cnnfilter.core.words import figure, printable
 from cnnfilter.model.traced import Combined, Number, Pooled, Trace, Weighted, Written
+from cnnfilter.model.views import heaviest
 
 # Terms of a vector that are listed.
 MOST_LISTED = 8
@@ -76,8 +75,7 @@ def vector_lines(how: Weighted) -> Lines:
     """The products of a vector that weigh most."""
     (term,) = how.terms
     products = term.products.ravel()
-    order = np.argsort(-np.abs(products.astype(float)), kind="stable")[:MOST_LISTED]
-    for index in order.tolist():
+    for index in heaviest(products, MOST_LISTED):
         sample, weight = term.samples[0, index], term.weights[0, index]
         yield f"input {index}", f"{bracketed(sample)} x {bracketed(weight)} = {figure(products[index].item())}"
     if products.size > MOST_LISTED:
