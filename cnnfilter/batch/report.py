@@ -6,9 +6,12 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnfilter.core.words import by, printable
+
+if TYPE_CHECKING:
+    from cnnfilter.images.montage import Exhibit
 
 Status = Literal["ok", "skipped", "failed"]
 Shape = tuple[int, ...]
@@ -51,6 +54,7 @@ class Record:
     exit_code: int = 0
     trace: str | None = None  # of the error, for --verbose
     is_final: bool = False  # a failure that would meet all that follow
+    exhibit: "Exhibit | None" = None  # what a montage shows of it
 
     def as_dict(self) -> dict[str, Any]:
         """The keys of the report, in their order; those of layers for pipelines only."""
@@ -62,7 +66,7 @@ class Record:
 
 
 KEYS: tuple[str, ...] = tuple(
-    f.name for f in fields(Record) if f.name not in ("layers", "classes", "exit_code", "trace", "is_final")
+    f.name for f in fields(Record) if f.name not in ("layers", "classes", "exit_code", "trace", "is_final", "exhibit")
 )
 
 
