@@ -6,11 +6,15 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
 from cnnfilter.images import formats
 from cnnfilter.images.formats import Format
+
+if TYPE_CHECKING:
+    from cnnfilter.images.thumbnail import Frames
 
 STANDARD_STREAM = "-"
 
@@ -48,10 +52,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its results go, one target a result; `height` is its share of a montage, if it is on one."""
+    """One input and where its results go, one target a result.
+
+    `frames` are for its preview, `height` is its share of the montage; None and 0 if there is to be none.
+    """
 
     source: Source
     targets: tuple[Target, ...]
+    frames: "Frames | None" = None
     height: int = 0
 
 

@@ -1,5 +1,6 @@
 """From parsed options to a finished run: settings, jobs, report, exit code."""
 
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -11,7 +12,8 @@ from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
 from cnnfilter.cli.options import Shared
-from cnnfilter.cli.reporting import Reporter, complain
+from cnnfilter.cli.reporting import Reporter
+from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import ParameterError
 from cnnfilter.images.files import WriteOptions
 
@@ -24,6 +26,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     Raises:
         ParameterError: wrong usage.
     """
+    _collect_garbage()
     settings = settings_of(shared, maps)
     sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
     results = [result for step in steps for result in step.results]
@@ -39,11 +42,18 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     jobs = montage.jobs if montage else jobs
     with Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter:
         reporter.verbose = shared.verbose
+        if shared.preview and not shared.dry_run:
+            from cnnfilter.cli.gallery import gallery
+
+            reporter.gallery = gallery(shared, jobs, to_stderr=to_stream)
+            jobs = reporter.gallery.framed(jobs) if reporter.gallery else jobs
         if len(jobs) > 1 and not (shared.quiet or shared.dry_run) and sys.stderr is not None and sys.stderr.isatty():
             from cnnfilter.cli.progress import Progress
 
             reporter.progress = Progress(len(jobs))
             reporter.progress.start()
+            if reporter.gallery is not None:
+                reporter.gallery.stand_above(reporter.progress)
         receive = montage.passing(reporter.receive) if montage else reporter.receive
         totals = runner.run(jobs, steps, settings, receive, workers=shared.jobs)
         reporter.finish(totals)
@@ -65,6 +75,13 @@ def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> Montage | N
     montage = Montage(shared.montage, jobs, shared.report_file)
     stays = settings.no_clobber and os.path.lexists(shared.montage)
     return None if settings.dry_run or stays else montage
+
+
+def _collect_garbage() -> None:
+    """Start the collector, which the command keeps off while it loads; what is loaded by now stays, and is left out."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def settings_of(shared: Shared, maps: Maps) -> Settings:

@@ -1,0 +1,29 @@
+"""`cnnfilter inspect`."""
+
+import click
+
+from cnnfilter.cli.inspecting import Inspection, inspected_parameters
+
+EXAMPLES = """\b
+Examples:
+  cnnfilter inspect                                        # what there is
+  cnnfilter inspect sobel-v photo.jpg                      # a kernel and an image
+  cnnfilter inspect samples/vgg16.toml --input 224x224x3   # the layers of a network
+  cnnfilter inspect img.png --kernel sobel-v --at 3,4      # one output value, step by step"""
+
+
+@click.command(params=inspected_parameters(), epilog=EXAMPLES)
+@click.pass_context
+def inspect(context: click.Context, /, **_: object) -> int:
+    """Explain images, kernels and pipelines; without a THING, list what there is.
+
+    THING is an existing file (an image or array, a pipeline, a kernel, weights), or else a kernel as for --kernel.
+    """
+    inspection = Inspection.of(context)
+    if inspection.at is not None or inspection.walk is not None:
+        from cnnfilter.cli.trace import trace
+
+        return trace(inspection)
+    from cnnfilter.cli.explaining import explain
+
+    return explain(inspection)
