@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ from cnnfilter.images import files, formats
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
 from cnnfilter.model.filters import Convolve, Pool
+
+if TYPE_CHECKING:
+    from cnnfilter.batch.gathering import Gathering
+    from cnnfilter.images.thumbnail import Frames
 
 # What --max-pixels leaves to a stack of feature maps.
 VALUES_A_PIXEL = 4
@@ -54,16 +58,19 @@ class _Work:
     step: Step
     image: Image
     settings: Settings
+    frames: "Frames | None" = None  # for the preview
+    gathering: "Gathering | None" = None  # for the montage
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
-        """Note what a layer's output took, where the report tells of layers."""
+        """Note what a layer's output took, where the report tells of layers, and what the montage shows of it."""
         if self.rows:
             self.rows[name] |= {"bytes": output.nbytes, "seconds": seconds}
+        if self.gathering is not None:
+            self.gathering.observe(name, output)
 
 
-@dataclass(frozen=True)
-class _Output:
+class _Output(NamedTuple):
     """One output of a step on an image: the layer it comes from, where it goes and how; no form for mere vectors."""
 
     layer: str
@@ -85,7 +92,7 @@ def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]
     except Exception as error:  # a fault of ours costs one image, not the batch
         told = f"internal error, please report it with --verbose: {type(error).__name__}: {error}"
         record = Record(job.source.path, operation=steps[0].operation, status="failed", error=told)
-        yield replace(record, exit_code=1, trace=_trace())
+        yield record._replace(exit_code=1, trace=_trace())
 
 
 def _trace() -> str:
@@ -108,9 +115,10 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
     for step in steps:
         own = [next(targets) for _ in step.results]
         files_of = [t.path for t in own if t.path is not None and t.path != STANDARD_STREAM]
-        if settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of)):
+        all_stay = settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of))
+        if all_stay and not job.height:
             for target in own:
-                yield replace(_described(step, None), input=source, output=target.path, status="skipped")
+                yield _described(step, None)._replace(input=source, output=target.path, status="skipped")
         else:
             waiting.append((step, own))
     if not waiting:
@@ -123,16 +131,27 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
     except (CnnfilterError, MemoryError) as error:
         yield _failed(Record(source, only, operation=operation), error)
         return
+    preview = job.frames.show(image.pixels, image.alpha) if job.frames else None
+    gathering = _gathering(job, image, [step for step, _ in waiting])
     for step, own in waiting:
         try:
-            records = _apply(_Work(step, image, settings), source, own)
+            records = _apply(_Work(step, image, settings, job.frames, gathering), source, own)
         except (CnnfilterError, MemoryError) as error:
-            described = replace(_described(step, None), input=source, output=own[0].path, input_bytes=image.nbytes)
+            described = _described(step, None)._replace(input=source, output=own[0].path, input_bytes=image.nbytes)
             records = [_failed(described, error)]
         finished = time.perf_counter()
         seconds = None if settings.dry_run else finished - started
-        yield from (replace(record, seconds=seconds) for record in records)
+        yield from (record._replace(seconds=seconds, input_preview=preview) for record in records)
         started = time.perf_counter()
+
+
+def _gathering(job: Job, image: Image, steps: list[Step]) -> "Gathering | None":
+    """What gathers the panels of the montage, if the image is to be on it."""
+    if not job.height:
+        return None
+    from cnnfilter.batch.gathering import Gathering  # fonts take a while to load
+
+    return Gathering(job.source.path, image, steps, job.height)
 
 
 def _header_image(source: str, settings: Settings) -> Image:
@@ -158,7 +177,9 @@ def prepared(image: Image, settings: Settings) -> Image:
 
 def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     """Apply one step, write its results, and tell of each."""
-    pipeline, image, settings = work.step.pipeline, work.image, work.settings
+    pipeline, image, settings, gathering = work.step.pipeline, work.image, work.settings, work.gathering
+    if gathering is not None:
+        gathering.begin(work.step)
     shapes = pipeline.shapes(image.pixels.shape)
     for shape in shapes.values():
         if math.prod(shape[:2]) > settings.max_pixels or math.prod(shape) > VALUES_A_PIXEL * settings.max_pixels:
@@ -166,8 +187,7 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     params, macs = pipeline.cost(image.pixels.shape)
     if work.step.operation == "pipeline":
         work.rows |= {row.name: row.as_dict() for row in pipeline.summary(image.pixels.shape).layers}
-    common = replace(
-        _described(work.step, image.pixels.shape),
+    common = _described(work.step, image.pixels.shape)._replace(
         input=source,
         input_bytes=image.nbytes,
         warnings=image.warnings,
@@ -178,7 +198,9 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     outputs = [_output(work, common, name, target, shapes[name]) for name, target in zip(names, targets, strict=True)]
     records = [output.record for output in outputs] if settings.dry_run else _results(work, outputs)
     if work.step.operation == "pipeline":
-        records[0] = replace(records[0], layers=tuple(work.rows[node.name] for node in pipeline.nodes))
+        records[0] = records[0]._replace(layers=tuple(work.rows[node.name] for node in pipeline.nodes))
+    if gathering is not None:
+        records[0] = records[0]._replace(exhibit=gathering.taken())
     return records
 
 
@@ -190,7 +212,7 @@ def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple
     """
     pipeline, pixels = work.step.pipeline, work.image.pixels
     file_format = target.format or (work.image.format if work.image.format.writable else formats.PNG)
-    record = replace(record, output=target.path, **shape_fields(pixels.shape, shape))
+    record = record._replace(output=target.path, **shape_fields(pixels.shape, shape))
     if len(shape) == 1 and not file_format.is_array:
         if name == pipeline.last.name:
             return _Output(name, target, file_format, None, record)
@@ -204,8 +226,8 @@ def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple
         is_stack=pipeline.is_stack(name, pixels.shape),
     )
     if _apart(work, form, file_format, target.path):
-        record = replace(record, output=map_paths(target.path or "", shape[2])[0])
-    return _Output(name, target, file_format, form, replace(record, mapping=form.mapping))
+        record = record._replace(output=map_paths(target.path or "", shape[2])[0])
+    return _Output(name, target, file_format, form, record._replace(mapping=form.mapping))
 
 
 def _apart(work: _Work, form: Form, file_format: Format, path: str | None) -> bool:
@@ -222,11 +244,13 @@ def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     if pipeline.gives_vector:
         others = pipeline.outputs(image.pixels, work.step.taps, work.observe)
         vector = others[pipeline.last.name]
-        main = replace(main, record=replace(main.record, classes=_ranked(work, main, vector)))
+        main = main._replace(record=main.record._replace(classes=_ranked(work, main, vector)))
         result, clipped, alpha = *_mapped(vector, main.form), None
     else:
         assert main.form is not None
         result, alpha, clipped, others = _computed(work, main.form)
+    if work.gathering is not None:
+        work.gathering.result(result, alpha, main.form, main.record.classes)
     records = [_written(work, main, result, alpha, clipped)]
     for output in tapped:
         result, clipped = _mapped(others[output.layer], output.form)
@@ -277,23 +301,24 @@ def _written(work: _Work, output: _Output, result: NDArray[Any], alpha: NDArray[
     if alpha is not None and not (file_format.alpha and result.dtype == np.uint8):
         notes.append(f"{file_format.name} holds no transparency here; it is dropped")
         alpha = None
-    record = replace(output.record, clipped=clipped, warnings=tuple(notes))
+    preview = work.frames.show(result, alpha, is_stack=form.is_stack) if work.frames else None
+    record = output.record._replace(clipped=clipped, warnings=tuple(notes), output_preview=preview)
     metadata, options = _kept_metadata(work.image, result, form), work.settings.encoding
     if _apart(work, form, file_format, path):
         paths = map_paths(path, result.shape[2])
         wanted = [index for index, single in enumerate(paths) if not _stays(work, single)]
         if not wanted:
-            return replace(record, status="skipped")
+            return record._replace(status="skipped")
         nbytes = sum(
             write(paths[index], Image(result[:, :, index], None, file_format, metadata), file_format, options)
             for index in wanted
         )
-        return replace(record, output_bytes=nbytes)
+        return record._replace(output_bytes=nbytes)
     if _stays(work, path):
-        return replace(record, status="skipped")
+        return record._replace(status="skipped")
     drawn = as_picture(result, form, file_format, record.kernel or output.layer)
     nbytes = write(path, Image(drawn, alpha, file_format, metadata), file_format, options)
-    return replace(record, output_bytes=nbytes)
+    return record._replace(output_bytes=nbytes)
 
 
 def _stays(work: _Work, path: str) -> bool:
@@ -330,16 +355,16 @@ def _described(step: Step, shape: tuple[int, ...] | None) -> Record:
     if isinstance(layer, Convolve):
         kernel = layer.operation.kernel
         kernel = kernel if shape is None else kernel.spanning(shape[2] if len(shape) == 3 else 1)
-        record = replace(record, kernel=kernel.name, kernel_shape=kernel.shape, pad_mode=layer.operation.pad_mode)
+        record = record._replace(kernel=kernel.name, kernel_shape=kernel.shape, pad_mode=layer.operation.pad_mode)
         windows = layer.operation.windows
     else:
         assert isinstance(layer, Pool)
-        record = replace(record, kernel=layer.operation.kind)
+        record = record._replace(kernel=layer.operation.kind)
         if layer.operation.size is None and shape is None:
             return record
         windows = layer.operation.windows(shape or (1, 1))
-        record = replace(record, kernel_shape=windows.size)
-    return replace(record, stride=windows.stride, padding=windows.padding, dilation=windows.dilation)
+        record = record._replace(kernel_shape=windows.size)
+    return record._replace(stride=windows.stride, padding=windows.padding, dilation=windows.dilation)
 
 
 def _failed(record: Record, error: CnnfilterError | MemoryError) -> Record:
@@ -350,8 +375,7 @@ def _failed(record: Record, error: CnnfilterError | MemoryError) -> Record:
         message = error.in_shell
     if isinstance(error, FileError) and error.path == record.input:
         message = error.message
-    return replace(
-        record,
+    return record._replace(
         status="failed",
         error=message,
         exit_code=code,

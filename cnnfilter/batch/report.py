@@ -3,17 +3,21 @@
 import io
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cnnfilter.core.words import by, printable
+
+if TYPE_CHECKING:
+    from cnnfilter.images.montage import Exhibit
+    from cnnfilter.images.thumbnail import Thumbnail
 
 Status = Literal["ok", "skipped", "failed"]
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One output, or one input that failed. Keys that do not apply are None; their meaning is that of the report.
 
     Shapes are (height, width) or (height, width, channels), after gray and without alpha; `stride` and `dilation` are
@@ -49,6 +53,9 @@ class Record:
     exit_code: int = 0
     trace: str | None = None  # of the error, for --verbose
     is_final: bool = False  # a failure that would meet all that follow
+    input_preview: "Thumbnail | None" = None
+    output_preview: "Thumbnail | None" = None
+    exhibit: "Exhibit | None" = None  # what a montage shows of it
 
     def as_dict(self) -> dict[str, Any]:
         """The keys of the report, in their order; those of layers for pipelines only."""
@@ -59,9 +66,8 @@ class Record:
         return values
 
 
-KEYS: tuple[str, ...] = tuple(
-    f.name for f in fields(Record) if f.name not in ("layers", "classes", "exit_code", "trace", "is_final")
-)
+# The report's keys are those before the layers.
+KEYS: tuple[str, ...] = tuple(takewhile(lambda name: name != "layers", Record._fields))
 
 
 def shape_fields(input_shape: Shape, output_shape: Shape) -> dict[str, Any]:

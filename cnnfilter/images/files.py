@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from typing import IO, Any, BinaryIO, Literal, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, cast
 
 import numpy as np
 import PIL.Image
@@ -18,6 +18,9 @@ from cnnfilter.images import formats, png
 from cnnfilter.images.decoding import Header, check_pixels, one_at_a_time, read_header, read_picture
 from cnnfilter.images.formats import MAX_PIXELS, Format
 from cnnfilter.images.image import Image
+
+if TYPE_CHECKING:
+    from cnnfilter.images.details import Details
 
 STANDARD_STREAM = "-"
 TEMPORARY_PREFIX = ".cnnfilter-"
@@ -109,6 +112,22 @@ def read(path: str, max_pixels: int = MAX_PIXELS) -> Image:
         if _is_npy(file, path):
             return _read_npy(file, size, max_pixels)
         return read_picture(file, size, max_pixels)
+
+
+def examine(path: str, max_pixels: int = MAX_PIXELS) -> "tuple[Image, Details | None]":
+    """The picture in a file and what its header says besides; None for an npy array, which has no header of a picture.
+
+    Raises:
+        FileError: whatever is wrong with it.
+    """
+    with _source(path, max_pixels) as (file, size), _as_file_error(path):
+        if _is_npy(file, path):
+            return _read_npy(file, size, max_pixels), None
+        from cnnfilter.images.details import read_details  # which only inspect wants
+
+        details = read_details(file, max_pixels)
+        file.seek(0)
+        return read_picture(file, size, max_pixels), details
 
 
 def probe(path: str, max_pixels: int = MAX_PIXELS) -> Header:
