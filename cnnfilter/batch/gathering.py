@@ -25,6 +25,7 @@ from cnnfilter.model.layer import Layer
 # A picture takes between so many pixels.
 LEAST_AREA, LARGEST_AREA = 96**2, 540**2
 CAPTIONS = 56  # the height of the words above a picture and the gap below it
+MOST_GROUPS = 100  # of an input: kernels or filters with their maps, layers
 MOST_MAPS = 64  # of an output
 FEW_MAPS = 8  # of a layer on the way
 LEAST_MAP = 72**2
@@ -47,10 +48,12 @@ class Gathering:
     def __init__(self, source: str, image: Image, steps: Sequence[Step], height: int) -> None:
         self.shape, self.steps = image.pixels.shape, steps
         shape = self.shape
-        count = 1 + sum(_count(step, shape) for step in steps)
-        self._box = box_for(count, shape[:2], max(_beside(step, shape) for step in steps), height)
+        count = sum(_count(step, shape) for step in steps)
+        more = f", the first {MOST_GROUPS} of {count} shown" if count > MOST_GROUPS else ""
+        self._left = MOST_GROUPS
+        self._box = box_for(1 + min(count, MOST_GROUPS), shape[:2], max(_beside(step, shape) for step in steps), height)
         name = "standard input" if source == STANDARD_STREAM else PurePath(source).name
-        self._heading = f"{name}: {_words(steps, shape)}"
+        self._heading = f"{name}: {_words(steps, shape)}{more}"
         is_stack = len(shape) == 3 and shape[2] not in (1, 3)
         self._input = self._panel("input", "", image.pixels, image.alpha, is_stack=is_stack, most=FEW_MAPS)
         self._begin(steps[0])
@@ -133,7 +136,8 @@ class Gathering:
     def taken(self) -> Exhibit:
         """What was gathered of the step, led by the input where it is the first one."""
         led: list[Group] = [(self._input,)] if self._heading else []
-        exhibit = Exhibit(self._heading, (*led, *self._groups))
+        exhibit = Exhibit(self._heading, (*led, *self._groups[: self._left]))
+        self._left -= min(self._left, len(self._groups))
         self._heading = ""
         return exhibit
 
