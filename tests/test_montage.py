@@ -332,6 +332,7 @@ def test_many_layers_are_thinned_out(folder: Path) -> None:
     titles = [group[-1].title for group in exhibit.groups]
     assert len(titles) == 26
     assert (titles[0], titles[1], titles[-1]) == ("input", "relu", "relu-100")
+    assert exhibit.heading == "a.png: pipeline, 100 layers, 25 of them shown"
 
 
 def test_many_kernels_are_cut_off_and_the_heading_says_so(folder: Path) -> None:
@@ -452,6 +453,17 @@ def test_an_image_that_fails_is_left_out(folder: Path, invoke: Invoke) -> None:
     assert opened(folder / "m.png").shape == (499, 836, 3)
     assert invoke("pool", "b.png", "-o", "x.png", "--montage", "n.png", "-q").code == 1
     assert not (folder / "n.png").exists()
+
+
+def test_an_image_that_does_not_fit_is_told_of_as_without_a_montage(folder: Path, invoke: Invoke) -> None:
+    (folder / "a").mkdir()
+    picture(folder / "a", "narrow.png", 8, 1)
+    picture(folder / "a", "wide.png", 8, 8)
+    words = ["pipeline", "a", "--steps", "relu | pool size=2 | relu", "-o", "o/", "-q"]
+    plain, done = invoke(*words), invoke(*words, "--montage", "m.png")
+    assert (done.code, done.err) == (plain.code, plain.err)
+    assert b"narrow.png" in done.err
+    assert (folder / "m.png").exists()
 
 
 @pytest.mark.parametrize(
