@@ -129,8 +129,8 @@ def _gains(canvas: Canvas, report: MatrixReport) -> Iterator[tuple[str, Renderab
 def _facts(canvas: Canvas, report: MatrixReport) -> list[tuple[str, RenderableType]]:
     known, (low, high) = report.facts, report.reach
     return [
-        ("sum", _number(known.sum)),
-        ("norms", f"L1 {_number(known.l1)}, L2 {_number(known.l2)}"),
+        ("sum", f"{_number(known.sum)}: what flat areas are multiplied by"),
+        ("norms", f"L1 {_number(known.l1)}, L2 {_number(known.l2)}: what even noise is multiplied by"),
         ("answers", f"{_number(low)} to {_number(high)} for pixels of 0 to 255"),
         ("rank", _rank(report)),
         ("symmetry", _symmetry(known.symmetry)),
@@ -153,7 +153,12 @@ def _rank(report: MatrixReport) -> str:
         return "not told for a kernel of this size"
     count = f"{known.rank}" + (", separable" if known.rank == 1 and min(report.matrix.shape) > 1 else "")
     is_exact = report.matrix.dtype.kind == "i" or known.rank == 1
-    if is_exact and known.parts and max(report.matrix.shape) <= LONGEST_PART and min(report.matrix.shape) > 1:
+    if (
+        is_exact
+        and len(known.parts) in (1, 2)
+        and max(report.matrix.shape) <= LONGEST_PART
+        and min(report.matrix.shape) > 1
+    ):
         divided = "" if report.divisor == 1 else f", divided by {report.divisor}"
         return f"{count}: {' + '.join(_part(part) for part in known.parts)}{divided}"
     if known.rank > 1:
@@ -189,7 +194,7 @@ def execution_lines(execution: Execution) -> Iterator[tuple[str, RenderableType]
     zero = f", {used.taps - used.nonzero} of them zero" if used.nonzero < used.taps else ""
     yield "cost", f"{used.macs_per_value} multiply-accumulates a value ({counted(used.taps, 'tap')}{zero})"
     shapes = f"{by(used.input_shape)} -> {by(used.output_shape)}"
-    yield "an image", f"{shapes}, mapping {used.mapping}: {short(used.macs)} multiply-accumulates"
+    yield "an image", f"{shapes}, {used.mapping}: {short(used.macs)} of them (--input: another)"
     yield "done by", f"{used.strategy}: {used.why}; {used.band_rows} rows at a time"
     if used.program:
         lines = used.program if len(used.program) <= LONGEST_PROGRAM else used.program[:LONGEST_PROGRAM]
