@@ -29,7 +29,6 @@ COMMANDS = {
 EPILOG = """\b
 Examples:
   cnnfilter convolve img.png --kernel sobel-v --stride 2
-  cnnfilter pool "photos/*.jpg" --kind avg --size 4 -o small/
   cnnfilter pipeline img.png --steps "gray | convolve sobel-v | relu | pool"
   cnnfilter inspect sobel-v
 """

@@ -38,11 +38,18 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         _check_report_file(shared.report_file, jobs)
     with Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter:
         reporter.verbose = shared.verbose
+        if shared.preview and not shared.dry_run:
+            from cnnfilter.cli.gallery import gallery
+
+            reporter.gallery = gallery(shared, jobs, to_stderr=to_stream)
+            jobs = reporter.gallery.framed(jobs) if reporter.gallery else jobs
         if len(jobs) > 1 and not (shared.quiet or shared.dry_run) and sys.stderr is not None and sys.stderr.isatty():
             from cnnfilter.cli.progress import Progress
 
             reporter.progress = Progress(len(jobs))
             reporter.progress.start()
+            if reporter.gallery is not None:
+                reporter.gallery.stand_above(reporter.progress)
         totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs)
         reporter.finish(totals)
     return totals.exit_code

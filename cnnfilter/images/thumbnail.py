@@ -91,6 +91,20 @@ def _arranged(count: int, shape: Size, frame: Size) -> tuple[int, int]:
     return -rows, -columns
 
 
+@dataclass(frozen=True)
+class Frames:
+    """The rooms, (height, width) in pixels, that a terminal has for a picture and for a stack of feature maps."""
+
+    picture: Size
+    stack: Size
+
+    def show(self, pixels: NDArray[Any], alpha: NDArray[Any] | None = None, *, is_stack: bool = False) -> Thumbnail:
+        """The small picture that fits: of a picture with 1 or 3 channels, or a stack of maps."""
+        channels = pixels.shape[2] if pixels.ndim == 3 else 1
+        is_stack = channels > 1 and (is_stack or channels != 3)
+        return thumbnail(pixels, self.stack if is_stack else self.picture, alpha, is_stack=is_stack)
+
+
 def thumbnail(
     pixels: NDArray[Any], frame: Size, alpha: NDArray[Any] | None = None, *, is_stack: bool = False
 ) -> Thumbnail:
