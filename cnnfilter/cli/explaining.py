@@ -164,9 +164,9 @@ def _of_kernel(text: str, inspection: Inspection) -> Explained:
     header = _input_header(inspection)
     shape, dtype = (None, UINT8) if header is None else (header.shape, header.dtype)
     if found.is_bank:
-        bank = explain_bank(convolution, shape)
+        bank = explain_bank(convolution, shape, dtype, inspection.mapping)
         return Explained(bank.as_dict(), lambda canvas: draw_bank(canvas, bank))
-    report = explain_kernel(convolution, shape or USUAL_SHAPE, dtype)
+    report = explain_kernel(convolution, shape or USUAL_SHAPE, dtype, inspection.mapping)
     return Explained(report.as_dict(), lambda canvas: draw_kernel(canvas, report))
 
 

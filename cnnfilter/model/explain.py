@@ -3,6 +3,7 @@
 Each record has `as_dict`, whose values are plain: numbers, text, None, lists and dictionaries of them.
 """
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,14 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core import engine
 from cnnfilter.core.analysis import Facts, Number, Part, facts
 from cnnfilter.core.character import Character, character
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.engine.task import Correlation
-from cnnfilter.core.kernels import Kernel
-from cnnfilter.core.samples import Rendering, SampleType
 from cnnfilter.core.spectrum import STEPS, Spectrum, spectrum
+from cnnfilter.core.vocabulary import Mapping
 
 Shape = tuple[int, ...]
 UINT8 = np.dtype(np.uint8)
@@ -150,7 +148,12 @@ class KernelReport:
         }
 
 
-def explain_kernel(convolution: Convolution, shape: Shape = USUAL_SHAPE, dtype: np.dtype[Any] = UINT8) -> KernelReport:
+def explain_kernel(
+    convolution: Convolution,
+    shape: Shape = USUAL_SHAPE,
+    dtype: np.dtype[Any] = UINT8,
+    mapping: Mapping = "auto",
+) -> KernelReport:
     """What a kernel other than a bank is, and how an image of `shape` is filtered with it.
 
     >>> report = explain_kernel(Convolution.of("sobel-v"))
@@ -169,7 +172,7 @@ def explain_kernel(convolution: Convolution, shape: Shape = USUAL_SHAPE, dtype: 
         kernel.params,
         kernel.is_gradient,
         tuple(matrix_report(name, m, kernel.divisor) for name, m in zip(names, matrices, strict=True)),
-        executions(convolution, shape, dtype),
+        executions(convolution, shape, dtype, mapping),
     )
 
 
@@ -180,48 +183,34 @@ def matrix_report(name: str, matrix: NDArray[Any], divisor: int = 1) -> MatrixRe
     )
 
 
-def executions(convolution: Convolution, shape: Shape, dtype: np.dtype[Any] = UINT8) -> tuple[Execution, ...]:
+def executions(
+    convolution: Convolution, shape: Shape, dtype: np.dtype[Any] = UINT8, mapping: Mapping = "auto"
+) -> tuple[Execution, ...]:
     """How an image of that shape and type would be filtered: one task, or the two of a gradient magnitude."""
-    kernel = convolution.kernel.spanning(shape[2] if len(shape) == 3 else 1)
-    output, macs = convolution.output_shape(shape), convolution.macs(shape)
-    mapping, plans = _plans(convolution, kernel, shape, dtype)
+    prepared, is_bank = convolution.prepared(shape, dtype, mapping), convolution.kernel.is_bank
+    macs = convolution.macs(shape) // len(prepared.tasks)
     found = []
-    for weights, planned in plans:
+    for task, planned in zip(prepared.tasks, prepared.plans, strict=True):
         program = planned.fused.program if planned.fused else None
+        weights = task.weights[..., 0] if is_bank else task.weights
         found.append(
             Execution(
                 shape,
-                output,
-                mapping,
+                prepared.shape,
+                prepared.rendering.mapping,
                 planned.strategy,
                 planned.why,
                 str(planned.accumulator),
                 planned.band_rows,
                 tuple(str(program).splitlines()) if program else (),
                 len(program.steps) if program else None,
-                weights[..., 0].size if kernel.is_bank else weights.size,
-                int(np.count_nonzero(weights[..., 0] if kernel.is_bank else weights)),
-                macs // len(plans),
-                macs // len(plans) // int(np.prod(output)),
+                weights.size,
+                int(np.count_nonzero(weights)),
+                macs,
+                macs // math.prod(prepared.shape),
             )
         )
     return tuple(found)
-
-
-def _plans(
-    convolution: Convolution, kernel: Kernel, shape: Shape, dtype: np.dtype[Any]
-) -> tuple[str, list[tuple[NDArray[Any], engine.Plan]]]:
-    """(mapping, the plan of each task with its weights)."""
-    kernel = kernel.flipped() if convolution.flip else kernel
-    image = np.broadcast_to(np.zeros((), dtype), (*shape, 1)[:3])
-    mapping = convolution.resolve("auto", to_float=dtype.kind == "f")
-    samples = None if mapping == "raw" else SampleType.of(dtype)
-    rendering = Rendering(mapping, convolution.scale / kernel.divisor, convolution.bias, samples, kernel.is_bank)
-    summed = convolution.channels == "sum" and not kernel.is_bank
-    matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
-    tasks = [Correlation(matrix, convolution.windows, convolution.pad_mode, summed) for matrix in matrices]
-    plans = [engine.plan(task, image, None if kernel.is_gradient else rendering) for task in tasks]
-    return mapping, [(task.weights, planned) for task, planned in zip(tasks, plans, strict=True)]
 
 
 def plain(number: Number) -> int | float:
