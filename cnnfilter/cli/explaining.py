@@ -16,7 +16,7 @@ from cnnfilter.cli.inspecting import Inspection
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core import npy
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.kernels import kernel
+from cnnfilter.core.kernels import FILE_SUFFIXES, kernel
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError
 from cnnfilter.images import files, formats
 from cnnfilter.images.decoding import Header
@@ -131,7 +131,7 @@ def _of_thing(name: str, inspection: Inspection) -> Explained:
             return _of_tensors(name)
         if suffix not in TEXTS and not _is_kernel_array(name):
             return _of_image(name, inspection)
-    elif suffix in (*PIPELINES, *TENSORS):
+    elif suffix in (*PIPELINES, *TENSORS, *FILE_SUFFIXES):
         raise FileError(name, "no such file")
     return _of_kernel(name, inspection)
 

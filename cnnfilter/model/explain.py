@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.analysis import Facts, Number, Part, facts
+from cnnfilter.core.analysis import Facts, Number, Part, facts, over
 from cnnfilter.core.character import Character, character
 from cnnfilter.core.convolution import Convolution
+from cnnfilter.core.geometry import Pair, Sides
 from cnnfilter.core.spectrum import STEPS, Spectrum, spectrum
 from cnnfilter.core.vocabulary import Mapping
 
@@ -33,13 +34,16 @@ class MatrixReport:
     facts: Facts
     character: Character
     spectrum: Spectrum
+    scale: Fraction = Fraction(1)
+    bias: Fraction = Fraction(0)
 
     @property
     def reach(self) -> tuple[Number, Number]:
-        """The least and the greatest answer that samples of 0 to 255 can give."""
+        """The least and the greatest answer that samples of 0 to 255 can give, scale and bias included."""
         weights = self.matrix
-        high, low = (255 * weights[sign].sum(dtype=object) for sign in (weights > 0, weights < 0))
-        return _divided(low, self.divisor), _divided(high, self.divisor)
+        ends = [over(255 * weights[sign].sum(dtype=object), self.divisor) for sign in (weights < 0, weights > 0)]
+        low, high = sorted(end * self.scale + self.bias for end in ends)
+        return low, high
 
     def as_dict(self) -> dict[str, Any]:
         """The record as a dictionary.
@@ -89,6 +93,10 @@ class Execution:
 
     input_shape: Shape
     output_shape: Shape
+    stride: Pair
+    padding: Sides
+    pad_mode: str
+    dilation: Pair
     mapping: str
     strategy: str
     why: str
@@ -102,10 +110,9 @@ class Execution:
     macs_per_value: int
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields by name."""
-        return {**vars(self), "input_shape": list(self.input_shape), "output_shape": list(self.output_shape)} | {
-            "program": list(self.program)
-        }
+        """The fields by name, with tuples as lists."""
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        return values | {"padding": [list(side) for side in self.padding]}
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,7 @@ class KernelReport:
     shape: Shape
     params: int
     is_gradient: bool
+    is_flipped: bool
     matrices: tuple[MatrixReport, ...]
     execution: tuple[Execution, ...]
 
@@ -135,12 +143,13 @@ class KernelReport:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Keys: kind, name, shape, params, filter, meaning, matrices and execution (lists of dictionaries)."""
+        """Keys: kind, name, shape, params, flip, filter, meaning, matrices and execution (lists of dictionaries)."""
         return {
             "kind": "kernel",
             "name": self.name,
             "shape": list(self.shape),
             "params": self.params,
+            "flip": self.is_flipped,
             "filter": self.filter,
             "meaning": list(self.meaning),
             "matrices": [each.as_dict() for each in self.matrices],
@@ -163,7 +172,7 @@ def explain_kernel(
     Raises:
         UnfitError: the output would be empty.
     """
-    kernel = convolution.kernel
+    kernel = convolution.kernel.flipped() if convolution.flip else convolution.kernel
     names = [f"{kernel.name}-v", f"{kernel.name}-h"] if kernel.is_gradient else [kernel.name]
     matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
     return KernelReport(
@@ -171,16 +180,16 @@ def explain_kernel(
         kernel.shape,
         kernel.params,
         kernel.is_gradient,
-        tuple(matrix_report(name, m, kernel.divisor) for name, m in zip(names, matrices, strict=True)),
+        convolution.flip,
+        tuple(_matrix(name, each, convolution) for name, each in zip(names, matrices, strict=True)),
         executions(convolution, shape, dtype, mapping),
     )
 
 
-def matrix_report(name: str, matrix: NDArray[Any], divisor: int = 1) -> MatrixReport:
-    """What one matrix (height, width) is and does."""
-    return MatrixReport(
-        name, matrix, divisor, facts(matrix, divisor), character(matrix, divisor), spectrum(matrix, divisor)
-    )
+def _matrix(name: str, matrix: NDArray[Any], convolution: Convolution) -> MatrixReport:
+    divisor = convolution.kernel.divisor
+    known, kind, seen = facts(matrix, divisor), character(matrix, divisor), spectrum(matrix, divisor)
+    return MatrixReport(name, matrix, divisor, known, kind, seen, convolution.scale, convolution.bias)
 
 
 def executions(
@@ -188,7 +197,7 @@ def executions(
 ) -> tuple[Execution, ...]:
     """How an image of that shape and type would be filtered: one task, or the two of a gradient magnitude."""
     prepared, is_bank = convolution.prepared(shape, dtype, mapping), convolution.kernel.is_bank
-    macs = convolution.macs(shape) // len(prepared.tasks)
+    windows, macs = convolution.windows, convolution.macs(shape) // len(prepared.tasks)
     found = []
     for task, planned in zip(prepared.tasks, prepared.plans, strict=True):
         program = planned.fused.program if planned.fused else None
@@ -197,6 +206,10 @@ def executions(
             Execution(
                 shape,
                 prepared.shape,
+                windows.stride,
+                windows.padding,
+                convolution.pad_mode,
+                windows.dilation,
                 prepared.rendering.mapping,
                 planned.strategy,
                 planned.why,
@@ -222,7 +235,3 @@ def plain(number: Number) -> int | float:
 
 def _part(part: Part) -> dict[str, list[int | float]]:
     return {"column": [plain(n) for n in part.column], "row": [plain(n) for n in part.row]}
-
-
-def _divided(value: Any, divisor: int) -> Number:
-    return Fraction(value, divisor) if isinstance(value, int) else float(value) / divisor

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cnnfilter.cli.drawing.canvas import Canvas, beside, counted, listing
-from cnnfilter.cli.show import short
+from cnnfilter.cli.show import short, windows
 from cnnfilter.core.analysis import Array, Number, Part, strongest_of
 from cnnfilter.core.spectrum import plane
 from cnnfilter.core.words import by, printable
@@ -38,7 +38,8 @@ MOVEMENTS = {
 def draw_kernel(canvas: Canvas, report: KernelReport) -> None:
     """Print all that is told of a kernel."""
     name = printable(report.name if len(report.name) <= 60 else report.name[:57] + "...")
-    title = Text.assemble((name, "bold"), f"  {by(report.shape)} kernel: ", (report.filter, "bold"))
+    turned = ", turned by 180 degrees" if report.is_flipped else ""
+    title = Text.assemble((name, "bold"), f"  {by(report.shape)} kernel{turned}: ", (report.filter, "bold"))
     canvas.show(title, Text())
     for each in report.matrices:
         heading = [Text(each.name, "cyan")] if report.is_gradient else []
@@ -128,10 +129,12 @@ def _gains(canvas: Canvas, report: MatrixReport) -> Iterator[tuple[str, Renderab
 
 def _facts(canvas: Canvas, report: MatrixReport) -> list[tuple[str, RenderableType]]:
     known, (low, high) = report.facts, report.reach
+    scale, bias = (_number(number) for number in (report.scale, report.bias))
+    scaled = f", x {scale} + {bias}" if report.scale != 1 or report.bias else ""
     return [
         ("sum", f"{_number(known.sum)}: what flat areas are multiplied by"),
         ("norms", f"L1 {_number(known.l1)}, L2 {_number(known.l2)}: what even noise is multiplied by"),
-        ("answers", f"{_number(low)} to {_number(high)} for pixels of 0 to 255"),
+        ("answers", f"{_number(low)} to {_number(high)} for pixels of 0 to 255{scaled}"),
         ("rank", _rank(report)),
         ("symmetry", _symmetry(known.symmetry)),
         *_gains(canvas, report),
@@ -195,6 +198,7 @@ def execution_lines(execution: Execution) -> Iterator[tuple[str, RenderableType]
     yield "cost", f"{used.macs_per_value} multiply-accumulates a value ({counted(used.taps, 'tap')}{zero})"
     shapes = f"{by(used.input_shape)} -> {by(used.output_shape)}"
     yield "an image", f"{shapes}, {used.mapping}: {short(used.macs)} of them (--input: another)"
+    yield "windows", windows(used.stride, used.padding, used.pad_mode, used.dilation)
     yield "done by", f"{used.strategy}: {used.why}; {used.band_rows} rows at a time"
     if used.program:
         lines = used.program if len(used.program) <= LONGEST_PROGRAM else used.program[:LONGEST_PROGRAM]
