@@ -199,8 +199,11 @@ def executions(
     prepared, is_bank = convolution.prepared(shape, dtype, mapping), convolution.kernel.is_bank
     windows, macs = convolution.windows, convolution.macs(shape) // len(prepared.tasks)
     found = []
-    for task, planned in zip(prepared.tasks, prepared.plans, strict=True):
-        program = planned.fused.program if planned.fused else None
+    for index, (task, planned) in enumerate(zip(prepared.tasks, prepared.plans, strict=True)):
+        band = planned.fused or (planned.stretched.sums if planned.stretched else None)
+        strategy, why = planned.strategy, planned.why
+        if prepared.magnitude:
+            strategy, why, band = "bands", prepared.magnitude.why, prepared.magnitude.parts[index]
         weights = task.weights[..., 0] if is_bank else task.weights
         found.append(
             Execution(
@@ -211,12 +214,12 @@ def executions(
                 convolution.pad_mode,
                 windows.dilation,
                 prepared.rendering.mapping,
-                planned.strategy,
-                planned.why,
-                str(planned.accumulator),
-                planned.band_rows,
-                tuple(str(program).splitlines()) if program else (),
-                len(program.steps) if program else None,
+                strategy,
+                why,
+                str(band.finish.dtype if band else planned.accumulator),
+                band.rows if band else planned.band_rows,
+                tuple(str(band.program).splitlines()) if band else (),
+                len(band.program.steps) if band else None,
                 weights.size,
                 int(np.count_nonzero(weights)),
                 macs,

@@ -37,7 +37,7 @@ def draw_bank(canvas: Canvas, report: BankReport) -> None:
         canvas.show(Text(f"... and {count - MOST_FILTERS} more filters (--report json)", "dim"))
     spread = f"mean {report.mean:.4g}, standard deviation {report.deviation:.4g}"
     rows: list[tuple[str, Any]] = [("parameters", f"{report.params}: {by(report.shape)}"), ("weights", spread)]
-    canvas.show(Text(), listing([*rows, *execution_lines(report.execution)]))
+    canvas.show(Text(), listing([*rows, *execution_lines([report.execution])]))
 
 
 def _look(canvas: Canvas, report: BankReport) -> None:
