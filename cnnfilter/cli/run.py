@@ -76,7 +76,7 @@ def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> "Montage | 
         return None
     from cnnfilter.batch.montage import Montage
 
-    montage = Montage(shared.montage, jobs, shared.report_file)
+    montage = Montage(shared.montage, jobs, shared.report_file, maps_apart=settings.maps == "files")
     stays = settings.no_clobber and os.path.lexists(shared.montage)
     return None if settings.dry_run or stays else montage
 
