@@ -16,6 +16,7 @@ from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target, identity
 from cnnfilter.batch.report import Record, shape_fields
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.samples import rendered, scaled_levels, to_gray
+from cnnfilter.core.transparency import premultiplied
 from cnnfilter.core.words import by
 from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
@@ -275,8 +276,8 @@ def _computed(work: _Work, form: Form) -> tuple[NDArray[Any], NDArray[Any] | Non
     layer = pipeline.layers[0]
     filtered = work.settings.alpha == "filter" and isinstance(layer, Convolve)
     if alpha is not None and filtered and layer.carried_alpha(alpha) is not None:
-        premultiplied = cast("Convolve", layer).operation.respond_premultiplied
-        return *premultiplied(pixels, alpha, form.mapping, form.samples, form.level_scale), {}
+        operation = cast("Convolve", layer).operation
+        return *premultiplied(operation, pixels, alpha, form.mapping, form.samples, form.level_scale), {}
     result, clipped, tapped = pipeline.respond(
         pixels, form.mapping, form.samples, form.level_scale, work.observe, work.step.taps
     )
