@@ -36,6 +36,8 @@ class Shared:
     quality: int
     report: str | None
     report_file: str | None
+    montage: str | None
+    preview: bool
     quiet: bool
     verbose: bool
 
@@ -142,6 +144,13 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         metavar="FILE",
         help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
     ),
+    click.option(
+        "--montage",
+        metavar="FILE",
+        help="Lay inputs, kernels, layers and outputs out in one labelled picture: the first 12 inputs, up to 64 maps"
+        " of an output; at most about 2000 x 12000 pixels.",
+    ),
+    click.option("--preview", is_flag=True, help="Show the result in the terminal, beside its input."),
     click.option("-q", "--quiet", is_flag=True, help="No table and no progress; errors stay."),
     click.option(
         "-v", "--verbose", is_flag=True, is_eager=True, callback=_note_verbose, help="Add the traceback to an error."
@@ -157,17 +166,18 @@ def shared_options(command: Command) -> Command:
     def with_shared(**values: Any) -> Any:
         return command(Shared(**{name: values.pop(name) for name in names}), **values)
 
-    return _decorated(with_shared, _SHARED)
+    return decorated(with_shared, _SHARED)
 
 
-def _decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+def decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
     """The command with the options, which its help lists in their order."""
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def _kernels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+def complete_kernels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names of kernels and families that begin with what was typed."""
     known = [*kernel_names(), *(f"{family}:" for family in FAMILIES)]
     return [name for name in known if name.startswith(incomplete)]
 
@@ -180,7 +190,7 @@ _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
         metavar="KERNEL",
         multiple=True,
         required=True,
-        shell_complete=_kernels,
+        shell_complete=complete_kernels,
         help="A name (sobel-v), a family (gaussian:7:1.5), a file (.npy .txt .csv) or a matrix"
         ' ("0 -1 0; -1 5 -1; 0 -1 0"). Repeatable: one output a kernel.',
     ),
@@ -228,7 +238,7 @@ _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
 
 def convolve_options(command: Command) -> Command:
     """Give a command the options of a convolution."""
-    return _decorated(command, _CONVOLVE)
+    return decorated(command, _CONVOLVE)
 
 
 _POOL: tuple[Callable[[Command], Command], ...] = (
@@ -270,7 +280,7 @@ _POOL: tuple[Callable[[Command], Command], ...] = (
 
 def pool_options(command: Command) -> Command:
     """Give a command the options of pooling."""
-    return _decorated(command, _POOL)
+    return decorated(command, _POOL)
 
 
 _PIPELINE: tuple[Callable[[Command], Command], ...] = (
@@ -292,4 +302,14 @@ _PIPELINE: tuple[Callable[[Command], Command], ...] = (
 
 def pipeline_options(command: Command) -> Command:
     """Give a command the options of pipelines."""
-    return _decorated(command, _PIPELINE)
+    return decorated(command, _PIPELINE)
+
+
+# The lists of options, by what they belong to.
+GROUPS = {"shared": _SHARED, "convolve": _CONVOLVE, "pool": _POOL, "pipeline": _PIPELINE}
+
+
+def parameters(group: str) -> dict[str, click.Parameter]:
+    """The parameters that a list of options makes, by name."""
+    made = click.command(group)(decorated(lambda: None, GROUPS[group])).params
+    return {str(parameter.name): parameter for parameter in made}

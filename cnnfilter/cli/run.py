@@ -1,16 +1,19 @@
 """From parsed options to a finished run: settings, jobs, report, exit code."""
 
+import gc
 import os
 import sys
 from dataclasses import replace
 from typing import cast
 
 from cnnfilter.batch import paths, runner
+from cnnfilter.batch.montage import Montage
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.reporting import Reporter
+from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import ParameterError
 from cnnfilter.images.files import WriteOptions
 
@@ -23,6 +26,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     Raises:
         ParameterError: wrong usage.
     """
+    _collect_garbage()
     settings = settings_of(shared, maps)
     sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
     results = [result for step in steps for result in step.results]
@@ -34,16 +38,50 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
     if shared.report_file is not None:
         _check_report_file(shared.report_file, jobs)
+    montage = _montage(shared, settings, jobs)
+    jobs = montage.jobs if montage else jobs
     with Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter:
         reporter.verbose = shared.verbose
+        if shared.preview and not shared.dry_run:
+            from cnnfilter.cli.gallery import gallery
+
+            reporter.gallery = gallery(shared, jobs, to_stderr=to_stream)
+            jobs = reporter.gallery.framed(jobs) if reporter.gallery else jobs
         if len(jobs) > 1 and not (shared.quiet or shared.dry_run) and sys.stderr is not None and sys.stderr.isatty():
             from cnnfilter.cli.progress import Progress
 
             reporter.progress = Progress(len(jobs))
             reporter.progress.start()
-        totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs)
+            if reporter.gallery is not None:
+                reporter.gallery.stand_above(reporter.progress)
+        receive = montage.passing(reporter.receive) if montage else reporter.receive
+        totals = runner.run(jobs, steps, settings, receive, workers=shared.jobs)
         reporter.finish(totals)
+    if montage:
+        shown, count = montage.write(settings.encoding)
+        if shown < count and not shared.quiet:
+            complain(f"warning: {shared.montage} shows the first {shown} of {count} inputs")
     return totals.exit_code
+
+
+def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> Montage | None:
+    """The montage that is asked for and will be made.
+
+    Raises:
+        ParameterError: it cannot be written where it is wanted.
+    """
+    if shared.montage is None:
+        return None
+    montage = Montage(shared.montage, jobs, shared.report_file)
+    stays = settings.no_clobber and os.path.lexists(shared.montage)
+    return None if settings.dry_run or stays else montage
+
+
+def _collect_garbage() -> None:
+    """Start the collector, which the command keeps off while it loads; what is loaded by now stays, and is left out."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def settings_of(shared: Shared, maps: Maps) -> Settings:
