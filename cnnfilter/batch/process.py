@@ -16,6 +16,7 @@ from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target, identity
 from cnnfilter.batch.report import Record, shape_fields
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.samples import rendered, scaled_levels, to_gray
+from cnnfilter.core.transparency import premultiplied
 from cnnfilter.core.words import by
 from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
@@ -123,11 +124,11 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
     try:
         image = _header_image(source, settings) if settings.dry_run else files.read(source, settings.max_pixels)
         image = prepared(image, settings)
+        gathering = _gathering(job, image, [step for step, _ in waiting])
     except (CnnfilterError, MemoryError) as error:
         yield _failed(Record(source, only, operation=operation), error)
         return
     preview = job.frames.show(image.pixels, image.alpha) if job.frames else None
-    gathering = _gathering(job, image, [step for step, _ in waiting])
     for step, own in waiting:
         try:
             records = _apply(_Work(step, image, settings, job.frames, gathering), source, own)
@@ -276,8 +277,8 @@ def _computed(work: _Work, form: Form) -> tuple[NDArray[Any], NDArray[Any] | Non
     layer = pipeline.layers[0]
     filtered = work.settings.alpha == "filter" and isinstance(layer, Convolve)
     if alpha is not None and filtered and layer.carried_alpha(alpha) is not None:
-        premultiplied = cast("Convolve", layer).operation.respond_premultiplied
-        return *premultiplied(pixels, alpha, form.mapping, form.samples, form.level_scale), {}
+        operation = cast("Convolve", layer).operation
+        return *premultiplied(operation, pixels, alpha, form.mapping, form.samples, form.level_scale), {}
     result, clipped, tapped = pipeline.respond(
         pixels, form.mapping, form.samples, form.level_scale, work.observe, work.step.taps
     )
