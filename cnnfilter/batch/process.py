@@ -28,6 +28,7 @@ from cnnfilter.model.filters import Convolve, Pool
 if TYPE_CHECKING:
     from cnnfilter.batch.gathering import Gathering
 
+NOT_FINITE = "holds NaN or infinity, for which integer samples have no level; npy has"
 # What --max-pixels leaves to a stack of feature maps.
 VALUES_A_PIXEL = 4
 
@@ -234,8 +235,8 @@ def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     """Compute the results, write them, and complete their records."""
     image, pipeline, (main, *tapped) = work.image, work.step.pipeline, outputs
     forms = [output.form for output in outputs if output.form]
-    if any(form.target.dtype.kind != "f" for form in forms) and not _finite(image.pixels):
-        raise FileError(main.record.input, "holds NaN or infinity, for which integer samples have no level; npy has")
+    if any(form.target.dtype.kind != "f" for form in forms) and not is_finite(image.pixels):
+        raise FileError(main.record.input, NOT_FINITE)
     if pipeline.gives_vector:
         others = pipeline.outputs(image.pixels, work.step.taps, work.observe)
         vector = others[pipeline.last.name]
@@ -335,7 +336,8 @@ def _kept_metadata(image: Image, result: NDArray[Any], form: Form) -> Metadata:
     return image.metadata if colour == image.is_colour else replace(image.metadata, icc_profile=None)
 
 
-def _finite(pixels: NDArray[Any]) -> bool:
+def is_finite(pixels: NDArray[Any]) -> bool:
+    """Whether no sample is NaN or infinite."""
     if pixels.dtype.kind != "f":
         return True
     return all(np.isfinite(pixels[start : start + 256]).all() for start in range(0, pixels.shape[0], 256))
