@@ -15,7 +15,7 @@ FLOORS = {
     "core": {"errors", "core", "numpy"},
     "images": {"errors", "core", "images", "numpy", "PIL"},
     "model": {"errors", "core", "model", "numpy", "safetensors"},
-    "batch": {"errors", "core", "images", "model", "batch", "numpy"},
+    "batch": {"errors", "core", "images", "model", "batch", "numpy", "distributed", "threadpoolctl"},
     "cli": {"errors", "core", "images", "model", "batch", "cli", "click", "rich"},
     "__main__": {"cli"},
     "__init__": {"errors", "core", "images", "model"},

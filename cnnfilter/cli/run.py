@@ -1,9 +1,10 @@
 """From parsed options to a finished run: settings, jobs, report, exit code."""
 
+import contextlib
 import os
 import sys
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from cnnfilter.batch import paths, runner
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
@@ -13,6 +14,11 @@ from cnnfilter.cli.options import Shared
 from cnnfilter.cli.reporting import Reporter
 from cnnfilter.errors import ParameterError
 from cnnfilter.images.files import WriteOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cnnfilter.batch.cluster import executor
 
 
 def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
@@ -34,16 +40,39 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
     if shared.report_file is not None:
         _check_report_file(shared.report_file, jobs)
-    with Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter:
+    with (
+        _cluster(shared, jobs, steps, settings) as cluster,
+        Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
+    ):
         reporter.verbose = shared.verbose
         if len(jobs) > 1 and not (shared.quiet or shared.dry_run) and sys.stderr is not None and sys.stderr.isatty():
             from cnnfilter.cli.progress import Progress
 
             reporter.progress = Progress(len(jobs))
             reporter.progress.start()
-        totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs)
+        totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs, cluster=cluster)
         reporter.finish(totals)
     return totals.exit_code
+
+
+@contextlib.contextmanager
+def _cluster(
+    shared: Shared, jobs: list[Job], steps: list[Step], settings: Settings
+) -> "Iterator[executor.Cluster | None]":
+    """The cluster that the options ask for, or None; headers alone are read here."""
+    if shared.cluster is None:
+        yield None
+        return
+    if shared.jobs is not None:
+        raise ParameterError("jobs", "is for this machine's own workers; with --cluster say how many as local:N")
+    from cnnfilter.batch.cluster import connection, executor
+
+    if settings.dry_run:
+        connection.parse(shared.cluster)
+        yield None
+        return
+    with executor.connected(shared.cluster, jobs, steps, settings) as cluster:
+        yield cluster
 
 
 def settings_of(shared: Shared, maps: Maps) -> Settings:
