@@ -66,3 +66,11 @@ def test_help_loads_neither_numpy_nor_pillow_nor_rich(words: list[str]) -> None:
     found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
     assert "click" in found
     assert not found & {"numpy", "PIL", "rich"}
+
+
+def test_dask_is_loaded_for_a_cluster_only() -> None:
+    words = ["pool", str(PACKAGE.parent / "samples" / "harbor.jpg"), "--dry-run", "-q"]
+    found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
+    assert "numpy" in found
+    assert not found & {"distributed", "dask", "tornado", "threadpoolctl"}
+    assert not loaded("import cnnfilter.cli.main") & {"asyncio", "logging", "multiprocessing"}

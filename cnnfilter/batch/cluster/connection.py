@@ -8,10 +8,12 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +22,7 @@ from cnnfilter.errors import ParameterError
 Value = TypeVar("Value")
 
 # Seconds until a scheduler that does not answer is given up, and a cluster that has no workers.
-PATIENCE = 6.0
+PATIENCE = 5.0
 # Seconds that taking leave may last.
 GRACE = 1.0
 # What has to be the same everywhere, and how much of its version: results and what is sent depend on them.
@@ -121,14 +123,20 @@ def _started(distributed: Any, count: int) -> Iterator[tuple[Any, Callable[[], b
 
     def kill() -> bool:
         for nanny in cluster.workers.values() if cluster is not None else ():
-            nanny.auto_restart = False
-        for process in multiprocessing.active_children():
+            nanny.close_gracefully()  # it starts no new worker
+        processes = multiprocessing.active_children()
+        for process in processes:
             process.kill()
+        until = time.monotonic() + GRACE
+        while any(process.is_alive() for process in processes) and time.monotonic() < until:
+            time.sleep(0.005)
         return True
 
+    resource_tracker.ensure_running()  # starting it later would unblock the signals that `aside` blocks
     try:
-        cluster = aside(lambda: _local(distributed, count, folder))
+        cluster = aside(lambda: _local(distributed, folder))
         client = aside(lambda: distributed.Client(cluster, set_as_default=False))
+        aside(lambda: (cluster.scale(count), client.wait_for_workers(count)))
         yield client, kill
         aside(client.close, 10 * GRACE)
         aside(cluster.close, 10 * GRACE)
@@ -137,10 +145,10 @@ def _started(distributed: Any, count: int) -> Iterator[tuple[Any, Callable[[], b
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _local(distributed: Any, count: int, folder: str) -> Any:
-    import_module("dask").config.set({"distributed.worker.profile.enabled": False})
+def _local(distributed: Any, folder: str) -> Any:
+    import_module("dask").config.set({"temporary-directory": folder, "distributed.worker.profile.enabled": False})
     return distributed.LocalCluster(
-        n_workers=count,
+        n_workers=0,
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
