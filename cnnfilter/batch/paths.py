@@ -6,11 +6,15 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
 from cnnfilter.images import formats
 from cnnfilter.images.formats import Format
+
+if TYPE_CHECKING:
+    from cnnfilter.images.thumbnail import Frames
 
 STANDARD_STREAM = "-"
 
@@ -48,10 +52,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its results go, one target a result."""
+    """One input and where its results go, one target a result; `frames` are for its preview, if there is to be one."""
 
     source: Source
     targets: tuple[Target, ...]
+    frames: "Frames | None" = None
 
 
 def find_sources(inputs: Sequence[str], output: str | None = None, *, recursive: bool = False) -> list[Source]:

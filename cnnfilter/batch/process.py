@@ -21,6 +21,7 @@ from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterEr
 from cnnfilter.images import files, formats
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
+from cnnfilter.images.thumbnail import Frames
 from cnnfilter.model.filters import Convolve, Pool
 
 # What --max-pixels leaves to a stack of feature maps.
@@ -55,6 +56,7 @@ class _Work:
     step: Step
     image: Image
     settings: Settings
+    frames: Frames | None = None  # for the preview
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
@@ -116,15 +118,16 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
     except (CnnfilterError, MemoryError) as error:
         yield _failed(Record(source, only, operation=operation), error)
         return
+    preview = job.frames.show(image.pixels, image.alpha) if job.frames else None
     for step, own in waiting:
         try:
-            records = _apply(_Work(step, image, settings), source, own)
+            records = _apply(_Work(step, image, settings, job.frames), source, own)
         except (CnnfilterError, MemoryError) as error:
             described = replace(_described(step, None), input=source, output=own[0].path, input_bytes=image.nbytes)
             records = [_failed(described, error)]
         finished = time.perf_counter()
         seconds = None if settings.dry_run else finished - started
-        yield from (replace(record, seconds=seconds) for record in records)
+        yield from (replace(record, seconds=seconds, input_preview=preview) for record in records)
         started = time.perf_counter()
 
 
@@ -269,7 +272,8 @@ def _written(work: _Work, output: _Output, result: NDArray[Any], alpha: NDArray[
     if alpha is not None and not (file_format.alpha and result.dtype == np.uint8):
         notes.append(f"{file_format.name} holds no transparency here; it is dropped")
         alpha = None
-    record = replace(output.record, clipped=clipped, warnings=tuple(notes))
+    preview = work.frames.show(result, alpha, is_stack=form.is_stack) if work.frames else None
+    record = replace(output.record, clipped=clipped, warnings=tuple(notes), output_preview=preview)
     metadata, options = _kept_metadata(work.image, result, form), work.settings.encoding
     if _apart(work, form, file_format, path):
         paths = map_paths(path, result.shape[2])

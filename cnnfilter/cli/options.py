@@ -37,6 +37,7 @@ class Shared:
     quality: int
     report: str | None
     report_file: str | None
+    preview: bool
     quiet: bool
     verbose: bool
 
@@ -149,6 +150,7 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         metavar="FILE",
         help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
     ),
+    click.option("--preview", is_flag=True, help="Show the result in the terminal, beside its input."),
     click.option("-q", "--quiet", is_flag=True, help="No table and no progress; errors stay."),
     click.option(
         "-v", "--verbose", is_flag=True, is_eager=True, callback=_note_verbose, help="Add the traceback to an error."

@@ -1,6 +1,7 @@
 """From parsed options to a finished run: settings, jobs, report, exit code."""
 
 import contextlib
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -29,6 +30,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     Raises:
         ParameterError: wrong usage.
     """
+    _collect_garbage()
     settings = settings_of(shared, maps)
     sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
     results = [result for step in steps for result in step.results]
@@ -45,11 +47,18 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
     ):
         reporter.verbose = shared.verbose
+        if shared.preview and not shared.dry_run:
+            from cnnfilter.cli.gallery import gallery
+
+            reporter.gallery = gallery(shared, jobs, to_stderr=to_stream)
+            jobs = reporter.gallery.framed(jobs) if reporter.gallery else jobs
         if len(jobs) > 1 and not (shared.quiet or shared.dry_run) and sys.stderr is not None and sys.stderr.isatty():
             from cnnfilter.cli.progress import Progress
 
             reporter.progress = Progress(len(jobs))
             reporter.progress.start()
+            if reporter.gallery is not None:
+                reporter.gallery.stand_above(reporter.progress)
         totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs, cluster=cluster)
         reporter.finish(totals)
     return totals.exit_code
@@ -73,6 +82,13 @@ def _cluster(
         return
     with executor.connected(shared.cluster, jobs, steps, settings) as cluster:
         yield cluster
+
+
+def _collect_garbage() -> None:
+    """Start the collector, which the command keeps off while it loads; what is loaded by now stays, and is left out."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def settings_of(shared: Shared, maps: Maps) -> Settings:

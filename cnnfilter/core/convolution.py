@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core import engine
+from cnnfilter.core.engine import threads
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PaddingLike, PadMode, PairLike, Windows, pad_mode as parse_pad_mode, pair
 from cnnfilter.core.kernels import Kernel, as_kernel
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Convolution:
     """A convolution with everything that users say about it, parsed: response = sums / divisor x scale + bias."""
 
@@ -110,32 +111,11 @@ class Convolution:
         `samples` are by default of the image's own type. Responses are multiplied by `level_scale`, the ratio between
         the levels of the samples and those of the image, before they are mapped.
         """
-        shape = self.output_shape(image.shape)
-        image = image if image.ndim == 3 else image[:, :, None]
-        kernel = self.kernel.spanning(image.shape[2])
-        kernel = kernel.flipped() if self.flip else kernel
-        mapping = self.resolve(mapping, to_float=image.dtype.kind == "f", is_stack=is_stack)
-        rendering = Rendering(
-            mapping,
-            self.scale / kernel.divisor * level_scale,
-            self.bias * level_scale,
-            None if mapping == "raw" else samples or SampleType.of(image.dtype),
-            per_map=is_stack or kernel.is_bank,
-        )
-        matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
-        tasks = [
-            Correlation(m, self.windows, self.pad_mode, self.channels == "sum" and not kernel.is_bank) for m in matrices
-        ]
-        plans = [engine.plan(task, image, None if kernel.is_gradient else rendering, count=count) for task in tasks]
-        if len({(planned.strategy, planned.band_rows) for planned in plans}) > 1:  # a gradient's parts go band by band
-            plans = [engine.plain(task, image) for task in tasks]
-        if planned := plans[0].fused or plans[0].direct:
-            result, clipped = engine.rendered(planned, image)
-            return result.reshape(shape), clipped
-        bands = functools.partial(_bands, tasks, image, plans)
-        bounds = None if kernel.is_gradient else plans[0].bounds
-        result, clipped = rendering.render(bands, tasks[0].output_shape(image.shape), bounds)
-        return result.reshape(shape), clipped
+        planes = image if image.ndim == 3 else image[:, :, None]
+        asked = (image.shape, mapping, samples, level_scale, count, is_stack)
+        if self.kernel.matrix.size > LARGEST_REMEMBERED or (image.dtype.kind in "iu" and image.dtype.itemsize == 8):
+            return _prepared(self, planes, *asked).run(planes)
+        return _remembered(self, image.dtype, threads.threads(), *asked).run(planes)
 
     def respond_premultiplied(
         self,
@@ -185,6 +165,8 @@ class Convolution:
         return alpha[np.ix_(*centers)]
 
 
+# Entries of a kernel from which on plans are not remembered.
+LARGEST_REMEMBERED = 1 << 16
 # Types that hold products of two samples.
 _WIDER: dict[type[np.generic], type[np.generic]] = {
     np.uint8: np.uint16,
@@ -329,6 +311,69 @@ def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
             raise ParameterError(parameter, "whole numbers above 2^63 are too large")
         array = array.astype(np.int64)
     return array
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A convolution planned for one kind of image: several tasks for a gradient magnitude, otherwise one."""
+
+    shape: tuple[int, ...]  # of the response
+    tasks: list[Correlation]
+    plans: list[engine.Plan]
+    rendering: Rendering
+
+    def run(self, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
+        """(response or samples, number of values clipped) for an image of (height, width, channels)."""
+        if planned := self.plans[0].fused or self.plans[0].direct:
+            result, clipped = engine.rendered(planned, image)
+            return result.reshape(self.shape), clipped
+        bands = functools.partial(_bands, self.tasks, image, self.plans)
+        bounds = None if len(self.tasks) > 1 else self.plans[0].bounds
+        result, clipped = self.rendering.render(bands, self.tasks[0].output_shape(image.shape), bounds)
+        return result.reshape(self.shape), clipped
+
+
+def _prepared(
+    convolution: Convolution,
+    image: NDArray[Any],
+    shape: tuple[int, ...],
+    mapping: Mapping,
+    samples: SampleType | None,
+    level_scale: Fraction,
+    count: bool,
+    is_stack: bool,
+) -> _Prepared:
+    """Plans for images of the type of `image`, (height, width, channels), which users have as `shape`."""
+    kernel = convolution.kernel.spanning(image.shape[2])
+    kernel = kernel.flipped() if convolution.flip else kernel
+    mapping = convolution.resolve(mapping, to_float=image.dtype.kind == "f", is_stack=is_stack)
+    rendering = Rendering(
+        mapping,
+        convolution.scale / kernel.divisor * level_scale,
+        convolution.bias * level_scale,
+        None if mapping == "raw" else samples or SampleType.of(image.dtype),
+        per_map=is_stack or kernel.is_bank,
+    )
+    matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
+    sums = convolution.channels == "sum" and not kernel.is_bank
+    tasks = [Correlation(matrix, convolution.windows, convolution.pad_mode, sums) for matrix in matrices]
+    plans = [engine.plan(task, image, None if kernel.is_gradient else rendering, count=count) for task in tasks]
+    if len({(planned.strategy, planned.band_rows) for planned in plans}) > 1:  # a gradient's parts go band by band
+        plans = [engine.plain(task, image) for task in tasks]
+    return _Prepared(convolution.output_shape(shape), tasks, plans, rendering)
+
+
+@functools.lru_cache(maxsize=32)
+def _remembered(
+    convolution: Convolution,
+    dtype: np.dtype[Any],
+    threads: int,  # with which plans change, but not results
+    shape: tuple[int, ...],
+    *asked: Any,
+) -> _Prepared:
+    """What is prepared once for all images of a shape and a type, if that tells all (not so for 64 bits)."""
+    stand_in = np.broadcast_to(np.zeros((), dtype), (*shape, 1)[:3])
+    return _prepared(convolution, stand_in, shape, *asked)
 
 
 def _bands(

@@ -1,6 +1,5 @@
 """Words for messages: sizes, near names, and names that cannot drive a terminal."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 
@@ -19,6 +18,8 @@ def like(word: str, known: Sequence[str], most: int = 8) -> str:
     >>> like("sobl", ["sobel", "relu"]), like("x", ["sobel", "blur"])
     ('; did you mean sobel?', '; there are sobel, blur')
     """
+    import difflib  # messages alone need it
+
     close = list(dict.fromkeys(difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.5)))
     if close:
         return f"; did you mean {' or '.join(close)}?"

@@ -18,6 +18,7 @@ from cnnfilter.core import npy
 from cnnfilter.errors import FileError, OutputError, ParameterError
 from cnnfilter.images import formats, png, temporary
 from cnnfilter.images.decoding import Header, check_pixels, one_at_a_time, read_header, read_picture
+from cnnfilter.images.details import Details, read_details
 from cnnfilter.images.formats import MAX_PIXELS, Format
 from cnnfilter.images.image import Image
 
@@ -111,6 +112,20 @@ def read(path: str, max_pixels: int = MAX_PIXELS) -> Image:
         if _is_npy(file, path):
             return _read_npy(file, size, max_pixels)
         return read_picture(file, size, max_pixels)
+
+
+def examine(path: str, max_pixels: int = MAX_PIXELS) -> tuple[Image, Details | None]:
+    """The picture in a file and what its header says besides; None for an npy array, which has no header of a picture.
+
+    Raises:
+        FileError: whatever is wrong with it.
+    """
+    with _source(path, max_pixels) as (file, size), _as_file_error(path):
+        if _is_npy(file, path):
+            return _read_npy(file, size, max_pixels), None
+        details = read_details(file, max_pixels)
+        file.seek(0)
+        return read_picture(file, size, max_pixels), details
 
 
 def probe(path: str, max_pixels: int = MAX_PIXELS) -> Header:
