@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
 from cnnfilter.images.thumbnail import Frames
 from cnnfilter.model.filters import Convolve, Pool
+
+if TYPE_CHECKING:
+    from cnnfilter.batch.gathering import Gathering
 
 # What --max-pixels leaves to a stack of feature maps.
 VALUES_A_PIXEL = 4
@@ -57,11 +60,14 @@ class _Work:
     image: Image
     settings: Settings
     frames: Frames | None = None  # for the preview
+    gathering: "Gathering | None" = None  # for the montage
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
-        """Note what a layer's output took."""
+        """Note what a layer's output took, and what the montage shows of it."""
         self.rows[name] |= {"bytes": output.nbytes, "seconds": seconds}
+        if self.gathering is not None:
+            self.gathering.observe(name, output)
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,8 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
     for step in steps:
         own = [next(targets) for _ in step.results]
         files_of = [t.path for t in own if t.path is not None and t.path != STANDARD_STREAM]
-        if settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of)):
+        all_stay = settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of))
+        if all_stay and not job.height:
             for target in own:
                 yield replace(_described(step, None), input=source, output=target.path, status="skipped")
         else:
@@ -119,9 +126,10 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         yield _failed(Record(source, only, operation=operation), error)
         return
     preview = job.frames.show(image.pixels, image.alpha) if job.frames else None
+    gathering = _gathering(job, image, [step for step, _ in waiting])
     for step, own in waiting:
         try:
-            records = _apply(_Work(step, image, settings, job.frames), source, own)
+            records = _apply(_Work(step, image, settings, job.frames, gathering), source, own)
         except (CnnfilterError, MemoryError) as error:
             described = replace(_described(step, None), input=source, output=own[0].path, input_bytes=image.nbytes)
             records = [_failed(described, error)]
@@ -129,6 +137,15 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         seconds = None if settings.dry_run else finished - started
         yield from (replace(record, seconds=seconds, input_preview=preview) for record in records)
         started = time.perf_counter()
+
+
+def _gathering(job: Job, image: Image, steps: list[Step]) -> "Gathering | None":
+    """What gathers the panels of the montage, if the image is to be on it."""
+    if not job.height:
+        return None
+    from cnnfilter.batch.gathering import Gathering  # fonts take a while to load
+
+    return Gathering(job.source.path, image, steps, job.height)
 
 
 def _header_image(source: str, settings: Settings) -> Image:
@@ -154,7 +171,9 @@ def prepared(image: Image, settings: Settings) -> Image:
 
 def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     """Apply one step, write its results, and tell of each."""
-    pipeline, image, settings = work.step.pipeline, work.image, work.settings
+    pipeline, image, settings, gathering = work.step.pipeline, work.image, work.settings, work.gathering
+    if gathering is not None:
+        gathering.begin(work.step)
     shapes = pipeline.shapes(image.pixels.shape)
     for shape in shapes.values():
         if math.prod(shape[:2]) > settings.max_pixels or math.prod(shape) > VALUES_A_PIXEL * settings.max_pixels:
@@ -174,6 +193,8 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     records = [output.record for output in outputs] if settings.dry_run else _results(work, outputs)
     if work.step.operation == "pipeline":
         records[0] = replace(records[0], layers=tuple(work.rows[node.name] for node in pipeline.nodes))
+    if gathering is not None:
+        records[0] = replace(records[0], exhibit=gathering.taken())
     return records
 
 
@@ -222,6 +243,8 @@ def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     else:
         assert main.form is not None
         result, alpha, clipped, others = _computed(work, main.form)
+    if work.gathering is not None:
+        work.gathering.result(result, alpha, main.form, main.record.classes)
     records = [_written(work, main, result, alpha, clipped)]
     for output in tapped:
         result, clipped = _mapped(others[output.layer], output.form)

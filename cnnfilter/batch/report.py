@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cnnfilter.core.words import by, printable
 
 if TYPE_CHECKING:
+    from cnnfilter.images.montage import Exhibit
     from cnnfilter.images.thumbnail import Thumbnail
 
 Status = Literal["ok", "skipped", "failed"]
@@ -57,6 +58,7 @@ class Record:
     is_final: bool = False  # a failure that would meet all that follow
     input_preview: "Thumbnail | None" = None
     output_preview: "Thumbnail | None" = None
+    exhibit: "Exhibit | None" = None  # what a montage shows of it
 
     def as_dict(self) -> dict[str, Any]:
         """The keys of the report, in their order; those of layers for pipelines only."""

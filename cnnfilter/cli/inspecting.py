@@ -23,7 +23,9 @@ _OWN: tuple[Callable[[Command], Command], ...] = (
         "--input", metavar="HxW[xC]|IMAGE", help="What a kernel or a pipeline is applied to: a shape, or an image."
     ),
     click.option("--at", metavar="Y,X[,C]", help="Trace the output value there; all channels without C."),
-    click.option("--walk", type=click.IntRange(min=1), metavar="N", help="Trace the first N output values."),
+    click.option(
+        "--walk", type=click.IntRange(min=1), metavar="N", help="Trace N output values in turn, from --at on."
+    ),
     click.option(
         "--layer", metavar="NAME", help="The layer of a pipeline whose output is traced.  [default: the last]"
     ),

@@ -37,6 +37,7 @@ class Shared:
     quality: int
     report: str | None
     report_file: str | None
+    montage: str | None
     preview: bool
     quiet: bool
     verbose: bool
@@ -149,6 +150,12 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         "--report-file",
         metavar="FILE",
         help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
+    ),
+    click.option(
+        "--montage",
+        metavar="FILE",
+        help="Lay inputs, kernels, layers and outputs out in one labelled picture: the first 12 inputs, up to 64 maps"
+        " of an output; at most about 2000 x 12000 pixels.",
     ),
     click.option("--preview", is_flag=True, help="Show the result in the terminal, beside its input."),
     click.option("-q", "--quiet", is_flag=True, help="No table and no progress; errors stay."),

@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cnnfilter.batch import paths, runner
+from cnnfilter.batch.montage import Montage
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.reporting import Reporter
+from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import ParameterError
 from cnnfilter.images.files import WriteOptions
 
@@ -42,6 +44,8 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
     if shared.report_file is not None:
         _check_report_file(shared.report_file, jobs)
+    montage = _montage(shared, settings, jobs)
+    jobs = montage.jobs if montage else jobs
     with (
         _cluster(shared, jobs, steps, settings) as cluster,
         Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
@@ -59,8 +63,13 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
             reporter.progress.start()
             if reporter.gallery is not None:
                 reporter.gallery.stand_above(reporter.progress)
-        totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs, cluster=cluster)
+        receive = montage.passing(reporter.receive) if montage else reporter.receive
+        totals = runner.run(jobs, steps, settings, receive, workers=shared.jobs, cluster=cluster)
         reporter.finish(totals)
+    if montage:
+        shown, count = montage.write(settings.encoding)
+        if shown < count and not shared.quiet:
+            complain(f"warning: {shared.montage} shows the first {shown} of {count} inputs")
     return totals.exit_code
 
 
@@ -82,6 +91,19 @@ def _cluster(
         return
     with executor.connected(shared.cluster, jobs, steps, settings) as cluster:
         yield cluster
+
+
+def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> Montage | None:
+    """The montage that is asked for and will be made.
+
+    Raises:
+        ParameterError: it cannot be written where it is wanted.
+    """
+    if shared.montage is None:
+        return None
+    montage = Montage(shared.montage, jobs, shared.report_file)
+    stays = settings.no_clobber and os.path.lexists(shared.montage)
+    return None if settings.dry_run or stays else montage
 
 
 def _collect_garbage() -> None:

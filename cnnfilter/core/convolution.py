@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.core import engine
 from cnnfilter.core.engine import threads
+from cnnfilter.core.engine.gradient import Magnitude
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PaddingLike, PadMode, PairLike, Windows, pad_mode as parse_pad_mode, pair
 from cnnfilter.core.kernels import Kernel, as_kernel
@@ -315,16 +316,17 @@ def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """A convolution planned for one kind of image: several tasks for a gradient magnitude, otherwise one."""
+    """A convolution planned for one kind of image: two tasks for a gradient magnitude, otherwise one."""
 
     shape: tuple[int, ...]  # of the response
     tasks: list[Correlation]
     plans: list[engine.Plan]
     rendering: Rendering
+    magnitude: Magnitude | None = None
 
     def run(self, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
         """(response or samples, number of values clipped) for an image of (height, width, channels)."""
-        if planned := self.plans[0].fused or self.plans[0].direct:
+        if planned := self.magnitude or self.plans[0].whole:
             result, clipped = engine.rendered(planned, image)
             return result.reshape(self.shape), clipped
         bands = functools.partial(_bands, self.tasks, image, self.plans)
@@ -357,10 +359,14 @@ def _prepared(
     matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
     sums = convolution.channels == "sum" and not kernel.is_bank
     tasks = [Correlation(matrix, convolution.windows, convolution.pad_mode, sums) for matrix in matrices]
-    plans = [engine.plan(task, image, None if kernel.is_gradient else rendering, count=count) for task in tasks]
+    output = convolution.output_shape(shape)
+    if not kernel.is_gradient:
+        return _Prepared(output, tasks, [engine.plan(tasks[0], image, rendering, count=count)], rendering)
+    plans = [engine.plan(task, image) for task in tasks]
     if len({(planned.strategy, planned.band_rows) for planned in plans}) > 1:  # a gradient's parts go band by band
         plans = [engine.plain(task, image) for task in tasks]
-    return _Prepared(convolution.output_shape(shape), tasks, plans, rendering)
+    magnitude = engine.magnitude(tasks, image, rendering, count=count)
+    return _Prepared(output, tasks, plans, rendering, magnitude)
 
 
 @functools.lru_cache(maxsize=32)

@@ -24,15 +24,23 @@ def run(plan: BandPlan, image: Array, count: int = 1) -> tuple[Array, int]:
     rows = plan.output[0]
     out = outputs.empty(plan.output, plan.finish.output)
     flat = out.reshape(rows, -1)
-    last = rows - plan.rows  # the last band overlaps the one before: one layout serves all
-    starts = [(min(first, last), first) for first in range(0, rows, plan.rows)]
+    items = starts(rows, plan.rows)
     size = plan.layout.size * plan.finish.dtype.itemsize  # the layout is made once, before threads share it
 
     def work(items: Iterator[tuple[int, int]]) -> int:
         with borrowed(size, functools.partial(Band, plan), plan) as band:
             return sum(band.compute(image, flat[start : start + plan.rows], start, new) for start, new in items)
 
-    return out, threads.share(starts, work, min(count, len(starts)))
+    return out, threads.share(items, work, min(count, len(items)))
+
+
+def starts(total: int, rows: int) -> list[tuple[int, int]]:
+    """(first row to compute, first row that no other band makes) of bands that cover `total` rows.
+
+    The last band overlaps the one before, so that one layout serves all.
+    """
+    last = max(0, total - rows)
+    return [(min(first, last), first) for first in range(0, total, rows)]
 
 
 class Band:
