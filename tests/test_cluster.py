@@ -322,6 +322,14 @@ def test_a_batch_is_resumed(by_hand: tuple[str, Path], run: Run, crowd: Path) ->
     assert Path("out/0004.png").read_bytes() == b"old"
 
 
+def test_a_montage_is_the_same(by_hand: tuple[str, Path], run: Run, folder: Path) -> None:
+    fill(folder / "in", 5)
+    for name, words in (("ours", ["-j", "2"]), ("theirs", ["--cluster", by_hand[0]])):
+        result = run("pool", "in", "-o", f"{name}/", "--montage", f"{name}.png", "-q", *words)
+        assert result == (0, b"", b"")
+    assert Path("ours.png").read_bytes() == Path("theirs.png").read_bytes()
+
+
 def test_names_stay_as_they_were_written(by_hand: tuple[str, Path], run: Run, folder: Path) -> None:
     fill(folder / "in", 2)
     inputs = [str(folder / "in/0000.png"), "./in/../in/0001.npy", "missing.png", "caf\udce9\x1b[31m.png"]
