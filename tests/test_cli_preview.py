@@ -120,6 +120,13 @@ def test_the_picture_is_of_what_is_filtered(folder: Path, shades: Invoke) -> Non
     assert shown[2].split() == ["-" * 16] * 2
 
 
+def test_a_result_of_the_same_name_is_told_from_its_input(folder: Path, shades: Invoke) -> None:
+    assert lines(shades("pool", BOARD, "-o", "deep/out/", "--preview", "-q").out)[0].split() == [
+        "chessboard.png",
+        "out/chessboard.png",
+    ]
+
+
 def test_names_cannot_drive_the_terminal(folder: Path, shades: Invoke) -> None:
     PIL.Image.new("L", (2, 2)).save("a\x1b[31mb.png")
     done = shades("pool", "a\x1b[31mb.png", "-o", "p.png", "--preview", "-q")
@@ -239,7 +246,9 @@ def test_in_a_terminal_it_stands_above_the_progress_bar(folder: Path) -> None:
     os.close(ours)
     assert process.wait() == 0
     shown = lines(received.replace(b"\r\n", b"\n").replace(b"\r", b""))
-    assert [line.split()[-1] for line in shown if re.search(r"\d\d\.png +\d\d\.png$", line)] == names
+    assert [line.split()[-1] for line in shown if re.search(r"\d\d\.png +out/\d\d\.png$", line)] == [
+        f"out/{n}" for n in names
+    ]
     assert any("6 done" in line for line in shown)
     assert b"\xe2\x96\x80" in received
 

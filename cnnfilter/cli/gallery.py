@@ -105,7 +105,10 @@ class Gallery:
 
     def _result(self, record: Record) -> Tile:
         assert record.output_preview is not None
-        name = "standard output" if record.output == STANDARD_STREAM else os.path.basename(record.output or "")
+        path = record.output or ""
+        name = "standard output" if path == STANDARD_STREAM else os.path.basename(path)
+        if name == os.path.basename(record.input):
+            name = os.path.join(*path.split(os.sep)[-2:])  # which of the two it is
         mapping = f", {record.mapping}" if record.mapping not in (None, "raw") else ""
         return self._tile(record.output_preview, name, _info(record.output_preview, record.output_shape) + mapping)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnnfilter.core import engine
 from cnnfilter.core.engine import threads
 from cnnfilter.core.engine.gradient import Magnitude
+from cnnfilter.core.engine.padding import padded_rows
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PaddingLike, PadMode, PairLike, Windows, pad_mode as parse_pad_mode, pair
 from cnnfilter.core.kernels import Kernel, as_kernel
@@ -134,30 +135,46 @@ class Convolution:
         Source: Porter and Duff, "Compositing digital images", 1984.
         """
         opaque = np.iinfo(alpha.dtype).max
-        sums = replace(self, kernel=replace(self.kernel, divisor=1), scale=Fraction(1), bias=Fraction(0))
-        veil = alpha.reshape(*alpha.shape, *[1] * (image.ndim - 2))
-        colours = sums.respond(image.astype(_WIDER[image.dtype.type]) * veil)[0]
-        weights = sums.respond(alpha)[0]
         gain = float(self.scale / self.kernel.divisor)
-        height, width = weights.shape
-        shape = (height, width, colours.size // weights.size)
+        planes = image if image.ndim == 3 else image[:, :, None]
+        height, width, channels = (*self.windows.output_size(*alpha.shape), planes.shape[2])
+        veil_type = alpha.dtype if samples is None else samples.dtype
+        veil = np.empty((height, width), veil_type)
 
         def bands() -> Iterator[tuple[slice, NDArray[Any]]]:
-            rows = max(1, BAND // (width * shape[2]))
-            for start in range(0, height, rows):
-                band = slice(start, start + rows)
-                weight = weights[band, :, None].astype(np.float64)
+            for rows, colours, weights in self._weighted(planes, alpha):
+                levels = np.floor(weights * gain * float(level_scale) + 0.5)
+                veil[rows] = np.clip(levels, 0, round(opaque * level_scale)).astype(veil_type)
+                weight = weights[:, :, None].astype(np.float64)
                 full = opaque / gain if gain else 0.0
                 below = np.minimum(weight, full) if gain > 0 else np.maximum(weight, full)
                 seen = below * gain > 0
-                ratio = colours[band].reshape(-1, width, shape[2]) / np.where(seen, below, 1)
-                yield band, np.where(seen, ratio, 0)
+                yield rows, np.where(seen, colours / np.where(seen, below, 1), 0)
 
         rendering = Rendering(mapping, level_scale, self.bias * level_scale, samples)
-        result, clipped = rendering.render(bands, shape, None)
-        levels = np.clip(np.floor(weights * gain * float(level_scale) + 0.5), 0, round(opaque * level_scale))
-        veil_type = alpha.dtype if samples is None else samples.dtype
-        return result.reshape(height, width, *image.shape[2:]), levels.astype(veil_type), clipped
+        result, clipped = rendering.render(bands, (height, width, channels), None)
+        return result.reshape(height, width, *image.shape[2:]), veil, clipped
+
+    def _weighted(self, image: NDArray[Any], alpha: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], NDArray[Any]]]:
+        """(rows of the output, sums of colour x alpha, sums of alpha) band by band."""
+        windows = self.windows
+        height, width = windows.output_size(*alpha.shape)
+        inner = replace(
+            self,
+            kernel=replace(self.kernel, divisor=1),
+            windows=replace(windows, padding=((0, 0), (0, 0))),
+            scale=Fraction(1),
+            bias=Fraction(0),
+        )
+        extent, step = windows.extent[0], windows.stride[0]
+        many = max(1, BAND // (width * image.shape[2]), min(extent // step, 64))
+        for start in range(0, height, many):
+            count = min(many, height - start)
+            asked = start * step - windows.padding[0][0], (count - 1) * step + extent, windows.padding, self.pad_mode
+            colours = padded_rows(image, *asked, np.dtype(_WIDER[image.dtype.type]))
+            weights = padded_rows(alpha[:, :, None], *asked, alpha.dtype)
+            sums = inner.respond(np.multiply(colours, weights))[0]
+            yield slice(start, start + count), sums, inner.respond(weights)[0][:, :, 0]
 
     def kept_alpha(self, alpha: NDArray[Any]) -> NDArray[Any]:
         """The alpha under the centre of each window, clamped to the image."""
