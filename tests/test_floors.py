@@ -21,7 +21,7 @@ FLOORS = {
     "core": {"errors", "core", "numpy"},
     "images": {"errors", "core", "images", "numpy", "PIL"},
     "model": {"errors", "core", "model", "numpy", "safetensors"},
-    "batch": {"errors", "core", "images", "model", "batch", "numpy"},
+    "batch": {"errors", "core", "images", "model", "batch", "numpy", "distributed", "threadpoolctl"},
     "cli": {"errors", "core", "images", "model", "batch", "cli", "click", "rich"},
     "__main__": {"cli"},
     "__init__": {"errors", "core", "images", "model"},
@@ -116,3 +116,11 @@ def test_a_small_picture_loads_only_what_it_needs(command: str, tmp_path: Path) 
     other = {"convolve": {"core.pooling", "core.engine.extremes"}, "pool": set()}[command]
     assert not own(found) & {"cli.pipeline", "cli.inspect", *other}
     assert "PIL.JpegImagePlugin" not in found
+
+
+def test_dask_is_loaded_for_a_cluster_only() -> None:
+    words = ["pool", str(PACKAGE.parent / "samples" / "harbor.jpg"), "--dry-run", "-q"]
+    found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
+    assert "numpy" in found
+    assert not found & {"distributed", "dask", "tornado", "threadpoolctl"}
+    assert not loaded("import cnnfilter.cli.main") & {"asyncio", "logging", "multiprocessing"}

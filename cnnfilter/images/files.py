@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.core import npy
 from cnnfilter.errors import FileError, OutputError, ParameterError
-from cnnfilter.images import formats, png
+from cnnfilter.images import formats, png, temporary
 from cnnfilter.images.decoding import Header, check_pixels, one_at_a_time, read_header, read_picture
 from cnnfilter.images.formats import MAX_PIXELS, Format
 from cnnfilter.images.image import Image
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from cnnfilter.images.details import Details
 
 STANDARD_STREAM = "-"
-TEMPORARY_PREFIX = ".cnnfilter-"
 LARGEST_JPEG_EXIF = 65_533  # one APP1 segment
 
 
@@ -289,18 +288,18 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
             file.write(content.getbuffer())
         return
     # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
-    temporary = os.path.join(os.path.dirname(target), f"{TEMPORARY_PREFIX}{os.getpid()}-{os.urandom(8).hex()}")
+    unfinished = temporary.beside(target)
     try:
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _permissions(target))
-        os.replace(temporary, target)
+        os.chmod(unfinished, _permissions(target))
+        os.replace(unfinished, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+            os.unlink(unfinished)
         raise
 
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from cnnfilter.core import transparency
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.geometry import PaddingLike, PairLike, Windows
 from cnnfilter.core.samples import SampleType
@@ -90,7 +91,7 @@ class Convolve(Layer):
         """The alpha under the centre of each window; sums over channels and banks leave it out."""
         if self.operation.kernel.is_bank or self.operation.channels == "sum":
             return None
-        return self.operation.kept_alpha(alpha)
+        return transparency.kept(self.operation.windows, alpha)
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The response."""
