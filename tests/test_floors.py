@@ -65,7 +65,7 @@ def test_the_core_loads_neither_pillow_nor_click_nor_rich() -> None:
     assert not found & {"PIL", "click", "rich"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["convolve", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["convolve", "--help"], ["inspect", "--help"]])
 def test_help_loads_neither_numpy_nor_pillow_nor_rich(words: list[str]) -> None:
     found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
     assert "click" in found

@@ -332,6 +332,17 @@ def test_many_layers_are_thinned_out(folder: Path) -> None:
     titles = [group[-1].title for group in exhibit.groups]
     assert len(titles) == 26
     assert (titles[0], titles[1], titles[-1]) == ("input", "relu", "relu-100")
+    assert exhibit.heading == "a.png: pipeline, 100 layers, 25 of them shown"
+
+
+def test_many_kernels_are_cut_off_and_the_heading_says_so(folder: Path) -> None:
+    path = picture(folder, "a.png", 400, 10)
+    rows = joined(exhibits_of(path, *(convolve_step(f"motion:5:{degrees}") for degrees in range(130))))
+    assert rows[0].heading.endswith(", the first 100 of 130 shown")
+    assert len(rows[0].groups) == 101
+    sheet = layout(rows)
+    check_layout(sheet)
+    assert sheet.height < HEIGHT
 
 
 def test_signed_responses_keep_their_sign(folder: Path) -> None:
@@ -444,6 +455,17 @@ def test_an_image_that_fails_is_left_out(folder: Path, invoke: Invoke) -> None:
     assert not (folder / "n.png").exists()
 
 
+def test_an_image_that_does_not_fit_is_told_of_as_without_a_montage(folder: Path, invoke: Invoke) -> None:
+    (folder / "a").mkdir()
+    picture(folder / "a", "narrow.png", 8, 1)
+    picture(folder / "a", "wide.png", 8, 8)
+    words = ["pipeline", "a", "--steps", "relu | pool size=2 | relu", "-o", "o/", "-q"]
+    plain, done = invoke(*words), invoke(*words, "--montage", "m.png")
+    assert (done.code, done.err) == (plain.code, plain.err)
+    assert b"narrow.png" in done.err
+    assert (folder / "m.png").exists()
+
+
 @pytest.mark.parametrize(
     ("montage", "told"),
     [
@@ -480,6 +502,24 @@ def test_a_montage_is_no_report(folder: Path, invoke: Invoke) -> None:
     path = picture(folder, "a.png", 8, 8)
     words = ["--report", "json", "--report-file", "m.png", "--montage", "m.png"]
     assert invoke("pool", path, "-o", "x.png", *words).code == 2
+
+
+def test_a_montage_is_none_of_the_single_maps(folder: Path, invoke: Invoke) -> None:
+    words = ["pipeline", picture(folder, "a.png", 8, 8), "--steps", "conv2d 3 size=1", "--init", "normal", "-q"]
+    done = invoke(*words, "-o", "x.png", "--maps", "files", "--montage", "x.2.png")
+    assert (done.code, done.err) == (
+        2,
+        b"cnnfilter: --montage: x.2.png is also an output of this run; choose another\n",
+    )
+    assert invoke(*words, "-o", "x.png", "--montage", "x.2.png").code == 0
+
+
+def test_a_montage_beside_a_preview(folder: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    done = invoke("pool", picture(folder, "a.png", 8, 8), "-o", "x.png", "--preview", "--montage", "m.png")
+    assert done.code == 0
+    assert b"\x1b[" in done.out
+    assert opened(folder / "m.png").shape == (499, 836, 3)
 
 
 def test_a_montage_that_cannot_be_written_is_one_line(folder: Path, invoke: Invoke) -> None:

@@ -25,6 +25,7 @@ from cnnfilter.model.layer import Layer
 # A picture takes between so many pixels.
 LEAST_AREA, LARGEST_AREA = 96**2, 540**2
 CAPTIONS = 56  # the height of the words above a picture and the gap below it
+MOST_GROUPS = 100  # of an input: kernels or filters with their maps, layers
 MOST_MAPS = 64  # of an output
 FEW_MAPS = 8  # of a layer on the way
 LEAST_MAP = 72**2
@@ -47,22 +48,25 @@ class Gathering:
     def __init__(self, source: str, image: Image, steps: Sequence[Step], height: int) -> None:
         self.shape, self.steps = image.pixels.shape, steps
         shape = self.shape
-        count = 1 + sum(_count(step, shape) for step in steps)
-        self._box = box_for(count, shape[:2], max(_beside(step, shape) for step in steps), height)
+        counts = [_count(step, shape) for step in steps]
+        count = sum(counts)
+        more = f", the first {MOST_GROUPS} of {count} shown" if count > MOST_GROUPS else ""
+        self._left = MOST_GROUPS
+        self._box = box_for(1 + min(count, MOST_GROUPS), shape[:2], max(_beside(step, shape) for step in steps), height)
         name = "standard input" if source == STANDARD_STREAM else PurePath(source).name
-        self._heading = f"{name}: {_words(steps, shape)}"
+        self._heading = f"{name}: {_words(steps, shape, counts[0])}{more}"
         is_stack = len(shape) == 3 and shape[2] not in (1, 3)
         self._input = self._panel("input", "", image.pixels, image.alpha, is_stack=is_stack, most=FEW_MAPS)
-        self._begin(steps[0])
 
-    def _begin(self, step: Step) -> None:
+    def begin(self, step: Step) -> None:
+        """What comes now belongs to that step.
+
+        Raises:
+            UnfitError: the image does not fit it.
+        """
         self._step = step
         self._chosen = frozenset(chosen_layers(step, self.shape))
         self._groups: list[Group] = []
-
-    def begin(self, step: Step) -> None:
-        """What comes now belongs to that step."""
-        self._begin(step)
 
     def observe(self, name: str, output: NDArray[Any]) -> None:
         """Draw the output of a layer on the way, if it is one of those that are shown."""
@@ -133,7 +137,8 @@ class Gathering:
     def taken(self) -> Exhibit:
         """What was gathered of the step, led by the input where it is the first one."""
         led: list[Group] = [(self._input,)] if self._heading else []
-        exhibit = Exhibit(self._heading, (*led, *self._groups))
+        exhibit = Exhibit(self._heading, (*led, *self._groups[: self._left]))
+        self._left -= min(self._left, len(self._groups))
         self._heading = ""
         return exhibit
 
@@ -244,13 +249,14 @@ def _count(step: Step, shape: tuple[int, ...]) -> int:
         return 1
 
 
-def _words(steps: Sequence[Step], shape: tuple[int, ...]) -> str:
+def _words(steps: Sequence[Step], shape: tuple[int, ...], shown: int) -> str:
     """What is done to the image, for the heading; the steps differ in their kernels only."""
     step, layer = steps[0], steps[0].pipeline.layers[0]
     if step.operation == "pipeline":
         count = len(step.pipeline.nodes)
         name = f" {step.label}" * (step.label != "pipeline")
-        return f"pipeline{name}, {count} layer{'s' * (count > 1)}"
+        thinned = f", {shown} of them shown" if shown > MOST_LAYERS else ""
+        return f"pipeline{name}, {count} layer{'s' * (count > 1)}{thinned}"
     if isinstance(layer, Convolve):
         what = f"convolve {layer.operation.kernel.name}" if len(steps) == 1 else f"convolve with {len(steps)} kernels"
         kernel = layer.operation.kernel

@@ -122,11 +122,11 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
     try:
         image = _header_image(source, settings) if settings.dry_run else files.read(source, settings.max_pixels)
         image = prepared(image, settings)
+        gathering = _gathering(job, image, [step for step, _ in waiting])
     except (CnnfilterError, MemoryError) as error:
         yield _failed(Record(source, only, operation=operation), error)
         return
     preview = job.frames.show(image.pixels, image.alpha) if job.frames else None
-    gathering = _gathering(job, image, [step for step, _ in waiting])
     for step, own in waiting:
         try:
             records = _apply(_Work(step, image, settings, job.frames, gathering), source, own)

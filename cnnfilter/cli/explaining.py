@@ -16,7 +16,7 @@ from cnnfilter.cli.inspecting import Inspection
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core import npy
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.kernels import kernel
+from cnnfilter.core.kernels import FILE_SUFFIXES, kernel
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError
 from cnnfilter.images import files, formats
 from cnnfilter.images.decoding import Header
@@ -131,7 +131,7 @@ def _of_thing(name: str, inspection: Inspection) -> Explained:
             return _of_tensors(name)
         if suffix not in TEXTS and not _is_kernel_array(name):
             return _of_image(name, inspection)
-    elif suffix in (*PIPELINES, *TENSORS):
+    elif suffix in (*PIPELINES, *TENSORS, *FILE_SUFFIXES):
         raise FileError(name, "no such file")
     return _of_kernel(name, inspection)
 
@@ -164,9 +164,9 @@ def _of_kernel(text: str, inspection: Inspection) -> Explained:
     header = _input_header(inspection)
     shape, dtype = (None, UINT8) if header is None else (header.shape, header.dtype)
     if found.is_bank:
-        bank = explain_bank(convolution, shape)
+        bank = explain_bank(convolution, shape, dtype, inspection.mapping)
         return Explained(bank.as_dict(), lambda canvas: draw_bank(canvas, bank))
-    report = explain_kernel(convolution, shape or USUAL_SHAPE, dtype)
+    report = explain_kernel(convolution, shape or USUAL_SHAPE, dtype, inspection.mapping)
     return Explained(report.as_dict(), lambda canvas: draw_kernel(canvas, report))
 
 

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from cnnfilter.cli.options import Command, complete_kernels, decorated, parameters
+from cnnfilter.core.vocabulary import Mapping
 
 
 def _things(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -84,7 +85,7 @@ class Inspection:
     convolve: dict[str, Any]
     pool: dict[str, Any]
     pipeline: dict[str, Any]
-    mapping: str
+    mapping: Mapping
     depth: str
     gray: str | None
     alpha: str

@@ -72,7 +72,7 @@ def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> Montage | N
     """
     if shared.montage is None:
         return None
-    montage = Montage(shared.montage, jobs, shared.report_file)
+    montage = Montage(shared.montage, jobs, shared.report_file, maps_apart=settings.maps == "files")
     stays = settings.no_clobber and os.path.lexists(shared.montage)
     return None if settings.dry_run or stays else montage
 

@@ -83,7 +83,7 @@ def _values(record: Record) -> list[tuple[str, str]]:
         name = printable(record.kernel if len(record.kernel) <= 40 else record.kernel[:37] + "...")
         found.append(("kernel", f"{name} ({by(record.kernel_shape)})"))
     if record.stride and record.padding and record.dilation:
-        found.append(("windows", _windows(record.stride, record.padding, record.pad_mode, record.dilation)))
+        found.append(("windows", windows(record.stride, record.padding, record.pad_mode, record.dilation)))
     if record.mapping:
         clipped = f", {record.clipped} values clipped" if record.clipped else ""
         found.append(("mapping", record.mapping + clipped))
@@ -96,7 +96,12 @@ def _values(record: Record) -> list[tuple[str, str]]:
     return found
 
 
-def _windows(stride: Sequence[int], padding: Sequence[Sequence[int]], mode: str | None, dilation: Sequence[int]) -> str:
+def windows(stride: Sequence[int], padding: Sequence[Sequence[int]], mode: str | None, dilation: Sequence[int]) -> str:
+    """Where windows lie, in words.
+
+    >>> windows((2, 2), ((1, 1), (1, 1)), "reflect", (1, 1))
+    'stride 2, padding 1 reflect'
+    """
     (top, bottom), (left, right) = padding
     even = str(top) if top == bottom == left == right else f"{top},{bottom} x {left},{right}"
     parts = [

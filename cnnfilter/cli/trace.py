@@ -208,7 +208,7 @@ def _places(tracer: Tracer, inspection: Inspection, at: Position | None) -> list
 def _run(request: Request, inspection: Inspection) -> Run:
     """The layer that is traced, run on the picture as the commands that write files would."""
     settings = Settings(
-        mapping=inspection.mapping,  # type: ignore[arg-type]  # the choices of the options
+        mapping=inspection.mapping,
         depth=inspection.depth,  # type: ignore[arg-type]
         gray=inspection.gray,  # type: ignore[arg-type]
         alpha=inspection.alpha,  # type: ignore[arg-type]

@@ -119,6 +119,14 @@ class Convolution:
             return _prepared(self, planes, *asked).run(planes)
         return _remembered(self, image.dtype, threads.threads(), *asked).run(planes)
 
+    def prepared(self, shape: tuple[int, ...], dtype: np.dtype[Any], mapping: Mapping = "auto") -> "Prepared":
+        """How images of that shape and type become samples of their own type; nothing is computed.
+
+        Raises:
+            UnfitError: the output would be empty, or a bank takes another number of channels.
+        """
+        return _remembered(self, dtype, threads.threads(), shape, mapping, None, Fraction(1), True, False)
+
     def respond_premultiplied(
         self,
         image: NDArray[Any],
@@ -332,7 +340,7 @@ def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
+class Prepared:
     """A convolution planned for one kind of image: two tasks for a gradient magnitude, otherwise one."""
 
     shape: tuple[int, ...]  # of the response
@@ -361,7 +369,7 @@ def _prepared(
     level_scale: Fraction,
     count: bool,
     is_stack: bool,
-) -> _Prepared:
+) -> Prepared:
     """Plans for images of the type of `image`, (height, width, channels), which users have as `shape`."""
     kernel = convolution.kernel.spanning(image.shape[2])
     kernel = kernel.flipped() if convolution.flip else kernel
@@ -378,12 +386,12 @@ def _prepared(
     tasks = [Correlation(matrix, convolution.windows, convolution.pad_mode, sums) for matrix in matrices]
     output = convolution.output_shape(shape)
     if not kernel.is_gradient:
-        return _Prepared(output, tasks, [engine.plan(tasks[0], image, rendering, count=count)], rendering)
+        return Prepared(output, tasks, [engine.plan(tasks[0], image, rendering, count=count)], rendering)
     plans = [engine.plan(task, image) for task in tasks]
     if len({(planned.strategy, planned.band_rows) for planned in plans}) > 1:  # a gradient's parts go band by band
         plans = [engine.plain(task, image) for task in tasks]
     magnitude = engine.magnitude(tasks, image, rendering, count=count)
-    return _Prepared(output, tasks, plans, rendering, magnitude)
+    return Prepared(output, tasks, plans, rendering, magnitude)
 
 
 @functools.lru_cache(maxsize=32)
@@ -393,7 +401,7 @@ def _remembered(
     threads: int,  # with which plans change, but not results
     shape: tuple[int, ...],
     *asked: Any,
-) -> _Prepared:
+) -> Prepared:
     """What is prepared once for all images of a shape and a type, if that tells all (not so for 64 bits)."""
     stand_in = np.broadcast_to(np.zeros((), dtype), (*shape, 1)[:3])
     return _prepared(convolution, stand_in, shape, *asked)

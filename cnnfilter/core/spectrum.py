@@ -59,7 +59,8 @@ def spectrum(matrix: Array, divisor: int = 1) -> Spectrum:
     axis, zero = np.linspace(0, 0.5, STEPS), np.zeros(1)
     both = np.linspace(-0.5, 0.5, 4 * STEPS - 3)
     half = gains(matrix, axis, both) / divisor  # the other half is its mirror image
-    y, x = np.unravel_index(np.argmax(half - 1e-9 * np.hypot(axis[:, None], both) * half.max()), half.shape)
+    coarse_first = np.hypot(axis[:, None], both) + (both < 0)  # among equals
+    y, x = np.unravel_index(np.argmax(half - 1e-9 * coarse_first * half.max()), half.shape)
     return Spectrum(
         float(gains(matrix, zero, zero)[0, 0]) / divisor,
         tuple((gains(matrix, zero, axis)[0] / divisor).tolist()),

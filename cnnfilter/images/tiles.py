@@ -103,7 +103,8 @@ def shown(array: NDArray[Any], size: Size, alpha: NDArray[Any] | None = None, *,
         bits = 8 * (array.dtype.itemsize - 1)
         return Shown(_rgb(_over(array, alpha, size) / (257 if bits else 1)), "samples")
     low, high = value_range(array)
-    values = resized(np.nan_to_num(array.astype(np.float32), posinf=high, neginf=low), size)
+    finite = np.nan_to_num(array, posinf=high, neginf=low) if array.dtype.kind == "f" else array
+    values = resized(finite.astype(np.float32, copy=False), size)
     if (low < 0 or signed) and array.ndim == 2:
         return Shown(diverging(values, max(-low, high)), "signed", low, high)
     return Shown(_rgb(values * (255 / (high if high > 0 else 1.0))), "from-zero", low, high)

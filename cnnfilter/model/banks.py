@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from cnnfilter.core.character import character
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.model.explain import USUAL_SHAPE, Execution, Shape, executions
+from cnnfilter.core.vocabulary import Mapping
+from cnnfilter.model.explain import UINT8, USUAL_SHAPE, Execution, Shape, executions
 from cnnfilter.model.weights import Weights
 
 
@@ -51,7 +52,12 @@ class BankReport:
         return own | weights | {"filters": lines, "execution": self.execution.as_dict()}
 
 
-def explain_bank(convolution: Convolution, shape: Shape | None = None) -> BankReport:
+def explain_bank(
+    convolution: Convolution,
+    shape: Shape | None = None,
+    dtype: np.dtype[Any] = UINT8,
+    mapping: Mapping = "auto",
+) -> BankReport:
     """What a bank is, and how an image of `shape` is filtered with it; by default one that it fits.
 
     >>> report = explain_bank(Convolution.of("random:3:16"), (427, 640, 3))
@@ -66,7 +72,7 @@ def explain_bank(convolution: Convolution, shape: Shape | None = None) -> BankRe
     shape = shape or (*USUAL_SHAPE[:2], channels)
     bank = kernel.spanning(shape[2] if len(shape) == 3 else 1)
     weights = bank.matrix.astype(np.float64) / bank.divisor
-    (execution,) = executions(convolution, shape)
+    (execution,) = executions(convolution, shape, dtype, mapping)
     lines = tuple(_line(weights[:, :, :, index]) for index in range(weights.shape[3]))
     return BankReport(bank.name, bank.shape, bank.params, float(weights.mean()), float(weights.std()), lines, execution)
 

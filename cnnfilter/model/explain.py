@@ -3,6 +3,7 @@
 Each record has `as_dict`, whose values are plain: numbers, text, None, lists and dictionaries of them.
 """
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,14 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core import engine
-from cnnfilter.core.analysis import Facts, Number, Part, facts
+from cnnfilter.core.analysis import Facts, Number, Part, facts, over
 from cnnfilter.core.character import Character, character
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.engine.task import Correlation
-from cnnfilter.core.kernels import Kernel
-from cnnfilter.core.samples import Rendering, SampleType
+from cnnfilter.core.geometry import Pair, Sides
 from cnnfilter.core.spectrum import STEPS, Spectrum, spectrum
+from cnnfilter.core.vocabulary import Mapping
 
 Shape = tuple[int, ...]
 UINT8 = np.dtype(np.uint8)
@@ -35,13 +34,16 @@ class MatrixReport:
     facts: Facts
     character: Character
     spectrum: Spectrum
+    scale: Fraction = Fraction(1)
+    bias: Fraction = Fraction(0)
 
     @property
     def reach(self) -> tuple[Number, Number]:
-        """The least and the greatest answer that samples of 0 to 255 can give."""
+        """The least and the greatest answer that samples of 0 to 255 can give, scale and bias included."""
         weights = self.matrix
-        high, low = (255 * weights[sign].sum(dtype=object) for sign in (weights > 0, weights < 0))
-        return _divided(low, self.divisor), _divided(high, self.divisor)
+        ends = [over(255 * weights[sign].sum(dtype=object), self.divisor) for sign in (weights < 0, weights > 0)]
+        low, high = sorted(end * self.scale + self.bias for end in ends)
+        return low, high
 
     def as_dict(self) -> dict[str, Any]:
         """The record as a dictionary.
@@ -91,6 +93,10 @@ class Execution:
 
     input_shape: Shape
     output_shape: Shape
+    stride: Pair
+    padding: Sides
+    pad_mode: str
+    dilation: Pair
     mapping: str
     strategy: str
     why: str
@@ -104,10 +110,9 @@ class Execution:
     macs_per_value: int
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields by name."""
-        return {**vars(self), "input_shape": list(self.input_shape), "output_shape": list(self.output_shape)} | {
-            "program": list(self.program)
-        }
+        """The fields by name, with tuples as lists."""
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        return values | {"padding": [list(side) for side in self.padding]}
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ class KernelReport:
     shape: Shape
     params: int
     is_gradient: bool
+    is_flipped: bool
     matrices: tuple[MatrixReport, ...]
     execution: tuple[Execution, ...]
 
@@ -137,12 +143,13 @@ class KernelReport:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Keys: kind, name, shape, params, filter, meaning, matrices and execution (lists of dictionaries)."""
+        """Keys: kind, name, shape, params, flip, filter, meaning, matrices and execution (lists of dictionaries)."""
         return {
             "kind": "kernel",
             "name": self.name,
             "shape": list(self.shape),
             "params": self.params,
+            "flip": self.is_flipped,
             "filter": self.filter,
             "meaning": list(self.meaning),
             "matrices": [each.as_dict() for each in self.matrices],
@@ -150,7 +157,12 @@ class KernelReport:
         }
 
 
-def explain_kernel(convolution: Convolution, shape: Shape = USUAL_SHAPE, dtype: np.dtype[Any] = UINT8) -> KernelReport:
+def explain_kernel(
+    convolution: Convolution,
+    shape: Shape = USUAL_SHAPE,
+    dtype: np.dtype[Any] = UINT8,
+    mapping: Mapping = "auto",
+) -> KernelReport:
     """What a kernel other than a bank is, and how an image of `shape` is filtered with it.
 
     >>> report = explain_kernel(Convolution.of("sobel-v"))
@@ -160,7 +172,7 @@ def explain_kernel(convolution: Convolution, shape: Shape = USUAL_SHAPE, dtype: 
     Raises:
         UnfitError: the output would be empty.
     """
-    kernel = convolution.kernel
+    kernel = convolution.kernel.flipped() if convolution.flip else convolution.kernel
     names = [f"{kernel.name}-v", f"{kernel.name}-h"] if kernel.is_gradient else [kernel.name]
     matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
     return KernelReport(
@@ -168,60 +180,53 @@ def explain_kernel(convolution: Convolution, shape: Shape = USUAL_SHAPE, dtype: 
         kernel.shape,
         kernel.params,
         kernel.is_gradient,
-        tuple(matrix_report(name, m, kernel.divisor) for name, m in zip(names, matrices, strict=True)),
-        executions(convolution, shape, dtype),
+        convolution.flip,
+        tuple(_matrix(name, each, convolution) for name, each in zip(names, matrices, strict=True)),
+        executions(convolution, shape, dtype, mapping),
     )
 
 
-def matrix_report(name: str, matrix: NDArray[Any], divisor: int = 1) -> MatrixReport:
-    """What one matrix (height, width) is and does."""
-    return MatrixReport(
-        name, matrix, divisor, facts(matrix, divisor), character(matrix, divisor), spectrum(matrix, divisor)
-    )
+def _matrix(name: str, matrix: NDArray[Any], convolution: Convolution) -> MatrixReport:
+    divisor = convolution.kernel.divisor
+    known, kind, seen = facts(matrix, divisor), character(matrix, divisor), spectrum(matrix, divisor)
+    return MatrixReport(name, matrix, divisor, known, kind, seen, convolution.scale, convolution.bias)
 
 
-def executions(convolution: Convolution, shape: Shape, dtype: np.dtype[Any] = UINT8) -> tuple[Execution, ...]:
+def executions(
+    convolution: Convolution, shape: Shape, dtype: np.dtype[Any] = UINT8, mapping: Mapping = "auto"
+) -> tuple[Execution, ...]:
     """How an image of that shape and type would be filtered: one task, or the two of a gradient magnitude."""
-    kernel = convolution.kernel.spanning(shape[2] if len(shape) == 3 else 1)
-    output, macs = convolution.output_shape(shape), convolution.macs(shape)
-    mapping, plans = _plans(convolution, kernel, shape, dtype)
+    prepared, is_bank = convolution.prepared(shape, dtype, mapping), convolution.kernel.is_bank
+    windows, macs = convolution.windows, convolution.macs(shape) // len(prepared.tasks)
     found = []
-    for weights, planned in plans:
-        program = planned.fused.program if planned.fused else None
+    for index, (task, planned) in enumerate(zip(prepared.tasks, prepared.plans, strict=True)):
+        band = planned.fused or (planned.stretched.sums if planned.stretched else None)
+        strategy, why = planned.strategy, planned.why
+        if prepared.magnitude:
+            strategy, why, band = "bands", prepared.magnitude.why, prepared.magnitude.parts[index]
+        weights = task.weights[..., 0] if is_bank else task.weights
         found.append(
             Execution(
                 shape,
-                output,
-                mapping,
-                planned.strategy,
-                planned.why,
-                str(planned.accumulator),
-                planned.band_rows,
-                tuple(str(program).splitlines()) if program else (),
-                len(program.steps) if program else None,
-                weights[..., 0].size if kernel.is_bank else weights.size,
-                int(np.count_nonzero(weights[..., 0] if kernel.is_bank else weights)),
-                macs // len(plans),
-                macs // len(plans) // int(np.prod(output)),
+                prepared.shape,
+                windows.stride,
+                windows.padding,
+                convolution.pad_mode,
+                windows.dilation,
+                prepared.rendering.mapping,
+                strategy,
+                why,
+                str(band.finish.dtype if band else planned.accumulator),
+                band.rows if band else planned.band_rows,
+                tuple(str(band.program).splitlines()) if band else (),
+                len(band.program.steps) if band else None,
+                weights.size,
+                int(np.count_nonzero(weights)),
+                macs,
+                macs // math.prod(prepared.shape),
             )
         )
     return tuple(found)
-
-
-def _plans(
-    convolution: Convolution, kernel: Kernel, shape: Shape, dtype: np.dtype[Any]
-) -> tuple[str, list[tuple[NDArray[Any], engine.Plan]]]:
-    """(mapping, the plan of each task with its weights)."""
-    kernel = kernel.flipped() if convolution.flip else kernel
-    image = np.broadcast_to(np.zeros((), dtype), (*shape, 1)[:3])
-    mapping = convolution.resolve("auto", to_float=dtype.kind == "f")
-    samples = None if mapping == "raw" else SampleType.of(dtype)
-    rendering = Rendering(mapping, convolution.scale / kernel.divisor, convolution.bias, samples, kernel.is_bank)
-    summed = convolution.channels == "sum" and not kernel.is_bank
-    matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
-    tasks = [Correlation(matrix, convolution.windows, convolution.pad_mode, summed) for matrix in matrices]
-    plans = [engine.plan(task, image, None if kernel.is_gradient else rendering) for task in tasks]
-    return mapping, [(task.weights, planned) for task, planned in zip(tasks, plans, strict=True)]
 
 
 def plain(number: Number) -> int | float:
@@ -233,7 +238,3 @@ def plain(number: Number) -> int | float:
 
 def _part(part: Part) -> dict[str, list[int | float]]:
     return {"column": [plain(n) for n in part.column], "row": [plain(n) for n in part.row]}
-
-
-def _divided(value: Any, divisor: int) -> Number:
-    return Fraction(value, divisor) if isinstance(value, int) else float(value) / divisor

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cnnfilter.cli.drawing.canvas import Canvas, listing
+from cnnfilter.cli.drawing.canvas import Canvas, counted, listing
 from cnnfilter.cli.drawing.kernels import execution_lines, map_without_numbers
 from cnnfilter.cli.show import short
 from cnnfilter.core.words import by, printable
@@ -37,7 +37,7 @@ def draw_bank(canvas: Canvas, report: BankReport) -> None:
         canvas.show(Text(f"... and {count - MOST_FILTERS} more filters (--report json)", "dim"))
     spread = f"mean {report.mean:.4g}, standard deviation {report.deviation:.4g}"
     rows: list[tuple[str, Any]] = [("parameters", f"{report.params}: {by(report.shape)}"), ("weights", spread)]
-    canvas.show(Text(), listing([*rows, *execution_lines(report.execution)]))
+    canvas.show(Text(), listing([*rows, *execution_lines([report.execution])]))
 
 
 def _look(canvas: Canvas, report: BankReport) -> None:
@@ -78,5 +78,5 @@ def draw_tensors(canvas: Canvas, data: dict[str, Any], name: str) -> None:
         for size in shape:
             values *= size
         table.add_row(Text(printable(tensor)), by(shape) or "one number", short(values))
-    title = f"  weights: {len(data['tensors'])} tensors, {data['params']} values"
+    title = f"  weights: {counted(len(data['tensors']), 'tensor')}, {data['params']} values"
     canvas.show(Text.assemble((printable(name), "bold"), title), Text(), table)

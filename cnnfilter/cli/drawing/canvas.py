@@ -34,7 +34,8 @@ class Canvas:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.console = Console(file=stream, highlight=False)
-        self.in_colour = self.console.color_system is not None and not self.console.no_color
+        # Sixteen colours are too few for a scale: they only tinge the fillings.
+        self.in_colour = self.console.color_system not in (None, "standard") and not self.console.no_color
         self.ascii = self.console.options.ascii_only
         self.width = self.console.width
 
@@ -79,7 +80,8 @@ class Canvas:
         fill = ramp[min(math.ceil(abs(share) * len(ramp)) - 1, len(ramp) - 1)] if share else " "
         word = f" {text.strip()} " if framed and text.strip() else text.strip()
         start = len(text) - len(text.lstrip()) - (framed and bool(text.strip()))
-        return Text(fill * max(start, 0) + word + fill * (len(text) - max(start, 0) - len(word)))
+        tinge = "red" if share > 0 else "blue" if share < 0 else ""
+        return Text(fill * max(start, 0) + word + fill * (len(text) - max(start, 0) - len(word)), tinge)
 
 
 def _step(share: float, count: int) -> int:

@@ -16,7 +16,9 @@ from cnnfilter.images.image import Image
 from cnnfilter.images.report import ImageReport
 
 # Lines of the picture itself.
-PREVIEW_ROWS = 16
+PREVIEW_ROWS = 20
+# Width of terminals below which a table has fewer columns.
+NARROW = 52
 HISTOGRAM_ROWS = 3
 # Channels beyond these are only counted.
 MOST_CHANNELS = 16
@@ -33,8 +35,9 @@ def draw_image(canvas: Canvas, report: ImageReport, image: Image, name: str) -> 
     shown = list(report.channels.items())[:MOST_CHANNELS]
     if len(shown) < len(report.channels):
         canvas.show(Text(f"... and {len(report.channels) - len(shown)} more channels (--report json)"))
-    canvas.show(Text(), *(_histogram(canvas, channel, found) for channel, found in shown))
-    canvas.show(Text(f"{'':<{NAMES}}  {_ends(report)}: how many samples have which level", "dim"))
+    for channel, found in shown:
+        canvas.show(Text(), _histogram(canvas, channel, found))
+    canvas.show(Text(f"{'':<{NAMES}}  {_ends(report)}: samples of each level", "dim"))
 
 
 def _properties(report: ImageReport) -> list[tuple[str, Any]]:
@@ -74,17 +77,19 @@ def _channels(rest: list[int]) -> str:
 
 
 def _statistics(canvas: Canvas, report: ImageReport) -> Table:
+    """A row a channel; the shares of the darkest and the brightest level where there is room."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("channel", no_wrap=True, style="cyan")
-    columns = ("min", "max", "mean", "std", *(f"at {_level(n)}" for n in report.levels))
-    is_float = report.dtype.startswith("float")
-    nonfinite = any(found.nonfinite for found in report.channels.values())
-    for name in (*columns, *(["NaN, inf"] * nonfinite)):
-        table.add_column(f"above {name[3:]}" if is_float and name == columns[-1] else name, justify="right")
+    low, high = map(_level, report.levels)
+    ends = [f"at {low}", f"{'above' if report.dtype.startswith('float') else 'at'} {high}"]
+    ends = ends if canvas.width >= NARROW else []
+    odd = ["NaN, inf"] if any(found.nonfinite for found in report.channels.values()) else []
+    for name in ("min", "max", "mean", "std", *ends, *odd):
+        table.add_column(name, justify="right")
     for name, found in list(report.channels.items())[:MOST_CHANNELS]:
-        numbers = (found.low, found.high, found.mean, found.deviation)
-        shares = (f"{found.at_low:.1%}", f"{found.at_high:.1%}")
-        table.add_row(name, *(_level(n) for n in numbers), *shares, *([str(found.nonfinite)] * nonfinite))
+        numbers = [_level(n) for n in (found.low, found.high, found.mean, found.deviation)]
+        shares = [f"{found.at_low:.1%}", f"{found.at_high:.1%}"]
+        table.add_row(name, *numbers, *shares[: len(ends)], *[str(found.nonfinite)] * len(odd))
     return table
 
 

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cnnfilter.cli.drawing.canvas import Canvas, beside, counted, listing
-from cnnfilter.cli.show import short
+from cnnfilter.cli.show import short, windows
 from cnnfilter.core.analysis import Array, Number, Part, strongest_of
 from cnnfilter.core.spectrum import plane
 from cnnfilter.core.words import by, printable
@@ -22,6 +22,7 @@ MOST_NUMBERS = 11
 LARGEST_MAP = 31
 LONGEST_PROGRAM = 24
 LONGEST_PART = 9
+PROGRAM_NOTE = "(s1[+2, +0] is s1 read 2 rows below)"
 PLANE = 9
 # Fractions with these denominators are shown as decimals; larger ones than the next tell nobody anything.
 DECIMAL = (2, 4, 5, 10)
@@ -38,7 +39,8 @@ MOVEMENTS = {
 def draw_kernel(canvas: Canvas, report: KernelReport) -> None:
     """Print all that is told of a kernel."""
     name = printable(report.name if len(report.name) <= 60 else report.name[:57] + "...")
-    title = Text.assemble((name, "bold"), f"  {by(report.shape)} kernel: ", (report.filter, "bold"))
+    turned = ", turned by 180 degrees" if report.is_flipped else ""
+    title = Text.assemble((name, "bold"), f"  {by(report.shape)} kernel{turned}: ", (report.filter, "bold"))
     canvas.show(title, Text())
     for each in report.matrices:
         heading = [Text(each.name, "cyan")] if report.is_gradient else []
@@ -48,9 +50,10 @@ def draw_kernel(canvas: Canvas, report: KernelReport) -> None:
     for each in report.matrices:
         heading = [Text(each.name, "cyan")] if report.is_gradient else []
         canvas.show(*heading, listing(_facts(canvas, each)), *[Text()] * report.is_gradient)
-    shown = report.execution[:1] if len({each.why for each in report.execution}) == 1 else report.execution
-    for execution in shown:
-        canvas.show(listing(list(execution_lines(execution))))
+    first = report.execution[0]
+    programs = zip(report.matrices, report.execution, strict=True) if report.is_gradient else [(None, first)]
+    steps = [row for each, used in programs for row in _program(each.name if each else "program", used)]
+    canvas.show(listing([*execution_lines(report.execution), *steps, *([("", PROGRAM_NOTE)] if steps else [])]))
 
 
 # ----------------------------------------------------------------------------------------------------- heat map
@@ -128,10 +131,12 @@ def _gains(canvas: Canvas, report: MatrixReport) -> Iterator[tuple[str, Renderab
 
 def _facts(canvas: Canvas, report: MatrixReport) -> list[tuple[str, RenderableType]]:
     known, (low, high) = report.facts, report.reach
+    scale, bias = (_number(number) for number in (report.scale, report.bias))
+    scaled = f", x {scale} + {bias}" if report.scale != 1 or report.bias else ""
     return [
-        ("sum", _number(known.sum)),
-        ("norms", f"L1 {_number(known.l1)}, L2 {_number(known.l2)}"),
-        ("answers", f"{_number(low)} to {_number(high)} for pixels of 0 to 255"),
+        ("sum", f"{_number(known.sum)}: what flat areas are multiplied by"),
+        ("norms", f"L1 {_number(known.l1)}, L2 {_number(known.l2)}: what even noise is multiplied by"),
+        ("answers", f"{_number(low)} to {_number(high)} for pixels of 0 to 255{scaled}"),
         ("rank", _rank(report)),
         ("symmetry", _symmetry(known.symmetry)),
         *_gains(canvas, report),
@@ -153,7 +158,12 @@ def _rank(report: MatrixReport) -> str:
         return "not told for a kernel of this size"
     count = f"{known.rank}" + (", separable" if known.rank == 1 and min(report.matrix.shape) > 1 else "")
     is_exact = report.matrix.dtype.kind == "i" or known.rank == 1
-    if is_exact and known.parts and max(report.matrix.shape) <= LONGEST_PART and min(report.matrix.shape) > 1:
+    if (
+        is_exact
+        and len(known.parts) in (1, 2)
+        and max(report.matrix.shape) <= LONGEST_PART
+        and min(report.matrix.shape) > 1
+    ):
         divided = "" if report.divisor == 1 else f", divided by {report.divisor}"
         return f"{count}: {' + '.join(_part(part) for part in known.parts)}{divided}"
     if known.rank > 1:
@@ -183,16 +193,21 @@ def _fraction(value: Fraction) -> str:
 # -------------------------------------------------------------------------------------------------------- execution
 
 
-def execution_lines(execution: Execution) -> Iterator[tuple[str, RenderableType]]:
-    """How an image is filtered, as names and what is told of each."""
-    used = execution
+def execution_lines(executions: Sequence[Execution]) -> Iterator[tuple[str, RenderableType]]:
+    """How an image is filtered, by one task or the two of a gradient, as names and what is told of each."""
+    used, many = executions[0], len(executions)
     zero = f", {used.taps - used.nonzero} of them zero" if used.nonzero < used.taps else ""
-    yield "cost", f"{used.macs_per_value} multiply-accumulates a value ({counted(used.taps, 'tap')}{zero})"
+    taps = f"{'two of ' * (many > 1)}{counted(used.taps, 'tap')}{zero}"
+    yield "cost", f"{many * used.macs_per_value} multiply-accumulates a value ({taps})"
     shapes = f"{by(used.input_shape)} -> {by(used.output_shape)}"
-    yield "an image", f"{shapes}, mapping {used.mapping}: {short(used.macs)} multiply-accumulates"
+    yield "an image", f"{shapes}, {used.mapping}: {short(many * used.macs)} of them (--input: another)"
+    yield "windows", windows(used.stride, used.padding, used.pad_mode, used.dilation)
     yield "done by", f"{used.strategy}: {used.why}; {used.band_rows} rows at a time"
-    if used.program:
-        lines = used.program if len(used.program) <= LONGEST_PROGRAM else used.program[:LONGEST_PROGRAM]
-        more = len(used.program) - len(lines)
-        note = [f"... {more} more lines (--report json)"] if more else ["(s1[+2, +0] is s1 read 2 rows below)"]
-        yield "program", "\n".join([*lines, *note])
+
+
+def _program(name: str, execution: Execution) -> Iterator[tuple[str, RenderableType]]:
+    """The steps of an execution, if it has some."""
+    if execution.program:
+        more = len(execution.program) - LONGEST_PROGRAM
+        cut = [f"... {more} more lines (--report json)"] if more > 0 else []
+        yield name, "\n".join([*execution.program[:LONGEST_PROGRAM], *cut])
