@@ -33,6 +33,8 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # they may be closed
             stream.flush()
+    if "multiprocessing.util" in sys.modules:  # workers have a folder for their sockets
+        sys.modules["multiprocessing.util"]._run_finalizers()
     os._exit(code)
 
 

@@ -221,6 +221,27 @@ def test_colours_change_nothing_else(run: Run) -> None:
     assert [line.rstrip() for line in ESCAPE.sub("", painted).splitlines()] == plain.splitlines()
 
 
+def test_a_level_is_shown_as_it_is_rounded(invoke: Invoke, folder: Path) -> None:
+    PIL.Image.fromarray(np.array([[35199, 35199], [35199, 35201]], np.uint16)).save("deep.png")
+    lines = drawn(invoke, "deep.png", "-k", "1/4 1/4; 1/4 1/4", "--padding", "valid", "--at", "0,0")
+    assert "mapping      clip: 35199.5, rounded to 35200" in lines
+    lines = drawn(invoke, "deep.png", "-k", "255/1024 1/4; 1/4 1/4", "--padding", "valid", "--at", "0,0")
+    assert "mapping      clip: 35165.1, rounded to 35165" in lines
+
+
+def test_nan_and_infinity(invoke: Invoke, folder: Path) -> None:
+    image = np.ones((5, 5), np.float32)
+    image[1, 1], image[4, 4] = np.nan, np.inf
+    np.save("x.npy", image)
+    lines = drawn(invoke, "x.npy", "-k", "sobel-v", "--at", "0,1")
+    assert lines[-1] == "NaN: the window holds NaN, or infinities that cancel"
+    assert told(invoke, "x.npy", "-k", "blur", "--at", "0,0")[0]["response"] == "nan"
+    assert "response     inf" in drawn(invoke, "x.npy", "-k", "box:2", "--padding", "valid", "--at", "3,3")
+    assert drawn(invoke, "x.npy", "-k", "box:31", "--at", "0,0")
+    PIL.Image.fromarray(image).save("x.tif")
+    assert b"NaN or infinity" in invoke("inspect", "x.tif", "-k", "blur", "--depth", "8", "--at", "0,0").err
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # JSON
 

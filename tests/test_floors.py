@@ -19,7 +19,7 @@ FLOORS = {
     "core": {"errors", "core", "numpy"},
     "images": {"errors", "core", "images", "numpy", "PIL"},
     "model": {"errors", "core", "model", "numpy", "safetensors"},
-    "batch": {"errors", "core", "images", "model", "batch", "numpy"},
+    "batch": {"errors", "core", "images", "model", "batch", "numpy", "distributed", "threadpoolctl"},
     "cli": {"errors", "core", "images", "model", "batch", "cli", "click", "rich"},
     "__main__": {"cli"},
     "__init__": {"errors", "core", "images", "model"},
@@ -91,3 +91,11 @@ def test_every_subcommand_is_where_the_group_looks_for_it() -> None:
         command = getattr(import_module(f"cnnfilter.cli.{name}"), name)
         assert isinstance(command, click.Command)
         assert command.name == name
+
+
+def test_dask_is_loaded_for_a_cluster_only() -> None:
+    words = ["pool", str(PACKAGE.parent / "samples" / "harbor.jpg"), "--dry-run", "-q"]
+    found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
+    assert "numpy" in found
+    assert not found & {"distributed", "dask", "tornado", "threadpoolctl"}
+    assert not loaded("import cnnfilter.cli.main") & {"asyncio", "logging", "multiprocessing"}

@@ -28,6 +28,7 @@ class Shared:
     alpha: str
     recursive: bool
     jobs: int | None
+    cluster: str | None
     no_clobber: bool
     dry_run: bool
     max_pixels: int
@@ -106,6 +107,12 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         type=click.IntRange(min=1),
         metavar="N",
         help="Images in flight at once, a process each.  [default: the processors available]",
+    ),
+    click.option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Run on a Dask cluster (extra: cluster): tcp://HOST:PORT, a scheduler file, or local:N for N worker"
+        " processes on this machine.",
     ),
     click.option("-n", "--no-clobber", is_flag=True, help="Leave an output that exists alone and say skipped."),
     click.option("--dry-run", is_flag=True, help="Say what would be done, with output shapes, from headers alone."),

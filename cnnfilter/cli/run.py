@@ -1,10 +1,11 @@
 """From parsed options to a finished run: settings, jobs, report, exit code."""
 
+import contextlib
 import gc
 import os
 import sys
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from cnnfilter.batch import paths, runner
 from cnnfilter.batch.montage import Montage
@@ -16,6 +17,11 @@ from cnnfilter.cli.reporting import Reporter
 from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import ParameterError
 from cnnfilter.images.files import WriteOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cnnfilter.batch.cluster import executor
 
 
 def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
@@ -40,7 +46,10 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         _check_report_file(shared.report_file, jobs)
     montage = _montage(shared, settings, jobs)
     jobs = montage.jobs if montage else jobs
-    with Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter:
+    with (
+        _cluster(shared, jobs, steps, settings) as cluster,
+        Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
+    ):
         reporter.verbose = shared.verbose
         if shared.preview and not shared.dry_run:
             from cnnfilter.cli.gallery import gallery
@@ -55,13 +64,33 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
             if reporter.gallery is not None:
                 reporter.gallery.stand_above(reporter.progress)
         receive = montage.passing(reporter.receive) if montage else reporter.receive
-        totals = runner.run(jobs, steps, settings, receive, workers=shared.jobs)
+        totals = runner.run(jobs, steps, settings, receive, workers=shared.jobs, cluster=cluster)
         reporter.finish(totals)
     if montage:
         shown, count = montage.write(settings.encoding)
         if shown < count and not shared.quiet:
             complain(f"warning: {shared.montage} shows the first {shown} of {count} inputs")
     return totals.exit_code
+
+
+@contextlib.contextmanager
+def _cluster(
+    shared: Shared, jobs: list[Job], steps: list[Step], settings: Settings
+) -> "Iterator[executor.Cluster | None]":
+    """The cluster that the options ask for, or None; headers alone are read here."""
+    if shared.cluster is None:
+        yield None
+        return
+    if shared.jobs is not None:
+        raise ParameterError("jobs", "is for this machine's own workers; with --cluster say how many as local:N")
+    from cnnfilter.batch.cluster import connection, executor
+
+    if settings.dry_run:
+        connection.parse(shared.cluster)
+        yield None
+        return
+    with executor.connected(shared.cluster, jobs, steps, settings) as cluster:
+        yield cluster
 
 
 def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> Montage | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnfilter.batch.outputs import form_of
-from cnnfilter.batch.process import prepared
+from cnnfilter.batch.process import NOT_FINITE, is_finite, prepared
 from cnnfilter.batch.report import json_line
 from cnnfilter.batch.settings import Settings
 from cnnfilter.cli.inspecting import Inspection
@@ -218,6 +218,8 @@ def _run(request: Request, inspection: Inspection) -> Run:
     if image.alpha is not None and settings.alpha == "filter":
         raise UnfitError("alpha", "sums of premultiplied colours are not traced; keep or drop fits")
     mapping, samples, scale = _form(request, image, settings, inspection.layer)
+    if samples is not None and samples.dtype.kind != "f" and not is_finite(image.pixels):
+        raise FileError(request.source, NOT_FINITE)
     found = tracer(
         request.pipeline, image.pixels, inspection.layer, mapping=mapping, samples=samples, level_scale=scale
     )

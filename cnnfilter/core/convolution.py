@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from cnnfilter.core import engine
 from cnnfilter.core.engine import threads
 from cnnfilter.core.engine.gradient import Magnitude
-from cnnfilter.core.engine.padding import padded_rows
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PaddingLike, PadMode, PairLike, Windows, pad_mode as parse_pad_mode, pair
 from cnnfilter.core.kernels import Kernel, as_kernel
 from cnnfilter.core.numbers import exact, flag
-from cnnfilter.core.samples import BAND, Rendering, SampleType, auto_mapping
+from cnnfilter.core.samples import Rendering, SampleType, auto_mapping
 from cnnfilter.core.vocabulary import CHANNELS, MAPPINGS, Channels, Mapping, choice
 from cnnfilter.errors import ParameterError, UnfitError
 
@@ -127,77 +126,9 @@ class Convolution:
         """
         return _remembered(self, dtype, threads.threads(), shape, mapping, None, Fraction(1), True, False)
 
-    def respond_premultiplied(
-        self,
-        image: NDArray[Any],
-        alpha: NDArray[Any],
-        mapping: Mapping,
-        samples: SampleType | None,
-        level_scale: Fraction = Fraction(1),
-    ) -> tuple[NDArray[Any], NDArray[Any], int]:
-        """(samples or response, alpha, number of values clipped) of colours weighted with their opacity.
-
-        With W for the weighted sum over a window: the new alpha is W(alpha) x scale, clipped to the opaque level, and
-        the colour W(colour x alpha) / W(alpha), so that transparent pixels do not bleed into opaque ones; bias is added
-        to the colour. Where nothing is opaque the colour is 0. Not for kernels that sum to zero.
-        Source: Porter and Duff, "Compositing digital images", 1984.
-        """
-        opaque = np.iinfo(alpha.dtype).max
-        gain = float(self.scale / self.kernel.divisor)
-        planes = image if image.ndim == 3 else image[:, :, None]
-        height, width, channels = (*self.windows.output_size(*alpha.shape), planes.shape[2])
-        veil_type = alpha.dtype if samples is None else samples.dtype
-        veil = np.empty((height, width), veil_type)
-
-        def bands() -> Iterator[tuple[slice, NDArray[Any]]]:
-            for rows, colours, weights in self._weighted(planes, alpha):
-                levels = np.floor(weights * gain * float(level_scale) + 0.5)
-                veil[rows] = np.clip(levels, 0, round(opaque * level_scale)).astype(veil_type)
-                weight = weights[:, :, None].astype(np.float64)
-                full = opaque / gain if gain else 0.0
-                below = np.minimum(weight, full) if gain > 0 else np.maximum(weight, full)
-                seen = below * gain > 0
-                yield rows, np.where(seen, colours / np.where(seen, below, 1), 0)
-
-        rendering = Rendering(mapping, level_scale, self.bias * level_scale, samples)
-        result, clipped = rendering.render(bands, (height, width, channels), None)
-        return result.reshape(height, width, *image.shape[2:]), veil, clipped
-
-    def _weighted(self, image: NDArray[Any], alpha: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any], NDArray[Any]]]:
-        """(rows of the output, sums of colour x alpha, sums of alpha) band by band."""
-        windows = self.windows
-        height, width = windows.output_size(*alpha.shape)
-        inner = replace(
-            self,
-            kernel=replace(self.kernel, divisor=1),
-            windows=replace(windows, padding=((0, 0), (0, 0))),
-            scale=Fraction(1),
-            bias=Fraction(0),
-        )
-        extent, step = windows.extent[0], windows.stride[0]
-        many = max(1, BAND // (width * image.shape[2]), min(extent // step, 64))
-        for start in range(0, height, many):
-            count = min(many, height - start)
-            asked = start * step - windows.padding[0][0], (count - 1) * step + extent, windows.padding, self.pad_mode
-            colours = padded_rows(image, *asked, np.dtype(_WIDER[image.dtype.type]))
-            weights = padded_rows(alpha[:, :, None], *asked, alpha.dtype)
-            sums = inner.respond(np.multiply(colours, weights))[0]
-            yield slice(start, start + count), sums, inner.respond(weights)[0][:, :, 0]
-
-    def kept_alpha(self, alpha: NDArray[Any]) -> NDArray[Any]:
-        """The alpha under the centre of each window, clamped to the image."""
-        rows, columns = self.windows.output_size(*alpha.shape)
-        centers = self.windows.centers(0, rows, alpha.shape[0]), self.windows.centers(1, columns, alpha.shape[1])
-        return alpha[np.ix_(*centers)]
-
 
 # Entries of a kernel from which on plans are not remembered.
 LARGEST_REMEMBERED = 1 << 16
-# Types that hold products of two samples.
-_WIDER: dict[type[np.generic], type[np.generic]] = {
-    np.uint8: np.uint16,
-    np.uint16: np.uint32,
-}
 
 
 def convolve(

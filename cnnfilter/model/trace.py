@@ -4,6 +4,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ class Tracer:
         inputs = tuple((name, array.shape) for name, array in zip(self.node.inputs, self.arrays, strict=True))
         written = self._written(position, how, response)
         layer = self.node.layer
-        words = meaning(layer, how, response, trace_windows.known_levels(self.arrays[0]))
+        words = meaning(layer, how, response, self._levels)
         return Trace(
             self.node.name, layer.type, position, self.shape, inputs, how, _plain(response), written, tuple(words)
         )
@@ -117,11 +118,22 @@ class Tracer:
 
     def _extremes(self, position: Position) -> tuple[Number, Number]:
         """The least and the greatest response of the map, or of all colours together."""
-        values = self.response
-        if self.is_stack and values.ndim == 3:
-            values = values[:, :, position[2]]
+        per_map = self.is_stack and self.response.ndim == 3
+        return self._ends[position[2] if per_map else 0]
+
+    @cached_property
+    def _ends(self) -> list[tuple[Number, Number]]:
+        """The least and the greatest response, of every map or of all."""
+        per_map = self.is_stack and self.response.ndim == 3
+        values = self.response if per_map else self.response.reshape(-1, 1, 1)
         with np.errstate(invalid="ignore"):
-            return np.fmin.reduce(values, axis=None).item(), np.fmax.reduce(values, axis=None).item()
+            lows, highs = np.fmin.reduce(values, axis=(0, 1)), np.fmax.reduce(values, axis=(0, 1))
+        return list(zip(lows.tolist(), highs.tolist(), strict=True))
+
+    @cached_property
+    def _levels(self) -> tuple[Number, Number]:
+        """The least and the greatest value that the layer can take."""
+        return trace_windows.known_levels(self.arrays[0])
 
 
 def tracer(

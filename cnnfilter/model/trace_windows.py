@@ -156,12 +156,12 @@ def window_at(windows: Windows, position: Sequence[int], shape: Shape, pad_mode:
 
 
 def known_levels(image: Array) -> tuple[Number, Number]:
-    """The least and the greatest sample that there can be: of the type for 8 and 16 bits, else of those there are."""
+    """The least and the greatest sample that there can be: of the type for 8 and 16 bits, else of finite ones here."""
     if image.dtype.kind in "biu" and image.dtype.itemsize <= 2:
         samples = SampleType.of(image.dtype)
         return samples.low, samples.high
-    with np.errstate(invalid="ignore"):
-        return np.fmin.reduce(image, axis=None).item(), np.fmax.reduce(image, axis=None).item()
+    values = image[np.isfinite(image)]
+    return (values.min().item(), values.max().item()) if values.size else (0, 0)
 
 
 def _channel(position: Position) -> int:

@@ -32,9 +32,9 @@ def drawn_terms(how: Weighted) -> Sequence[Term]:
 
 
 def equation(
-    canvas: Canvas, image: Array, how: Weighted, term: Term, *, walking: bool = False
+    canvas: Canvas, image: Array, how: Weighted, term: Term, *, brief: bool = False
 ) -> Iterator[RenderableType]:
-    """Window x kernel = products, beside each other where they fit."""
+    """Window x kernel = products, beside each other where they fit; unless `brief`, with the whole of a small input."""
     name = _term_name(image, how, term)
     if name:
         yield Text(name, "cyan")
@@ -48,7 +48,7 @@ def equation(
         after("=", _signed(canvas, term.products, products, "products")),
     ]
     view = _chosen(canvas, image, how, term, sum(block.width for block in rest))
-    if not walking and not view.is_whole:
+    if not brief and not view.is_whole:
         apart = whole_view(image, term.channel, how, canvas.width)
         if apart is not None:
             yield from (*draw_view(canvas, apart, how).lines, Text())

@@ -63,7 +63,7 @@ def _brief(canvas: Canvas, tracer: Tracer, trace: Trace, *, several: bool) -> It
         numbers = [*pooling_lines(how, _room(canvas))]
     elif isinstance(how, Weighted) and how.window is not None:
         for term in drawn_terms(how):
-            yield from equation(canvas, tracer.arrays[0], how, term, walking=True)
+            yield from equation(canvas, tracer.arrays[0], how, term, brief=True)
         numbers = [*sum_lines(how, _room(canvas)), *scaling_lines(how)]
     else:
         numbers = [*(formula_lines(how) if isinstance(how, Combined) else vector_lines(how))]
@@ -146,7 +146,7 @@ def _steps(canvas: Canvas, tracer: Tracer, trace: Trace) -> Iterator[RenderableT
         return
     for index, term in enumerate(drawn_terms(how)):
         yield from [Text()] * (index > 0)
-        yield from equation(canvas, tracer.arrays[0], how, term)
+        yield from equation(canvas, tracer.arrays[0], how, term, brief=index > 0)
     note = padding_note(how)
     if note:
         yield Text(note, "dim")

@@ -1,5 +1,6 @@
 """The numbers of a trace, line by line: the sum written out, what is done with it, the way to the pixel."""
 
+import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -62,8 +63,9 @@ def _fraction(value: Fraction | float) -> str:
 def pooling_lines(how: Pooled, room: int) -> Lines:
     """The winner, or the mean."""
     if how.kind == "avg":
-        values = how.samples[how.counted].ravel().tolist()
-        yield "sum", _added(values, how.sum, room, "samples")
+        few = how.samples[how.counted][:room]  # more cannot be written out
+        told = f"{figure(how.sum, 7)}, of {how.count} samples"
+        yield "sum", _added(few.tolist(), how.sum, room, "samples") if how.count <= room else told
         yield f"/ {how.count}", figure(how.sum / how.count, 7)
     elif how.winners:
         y, x = how.winners[0]
@@ -104,9 +106,9 @@ def ending_lines(trace: Trace) -> Lines:
 
 def _mapping(response: Number, written: Written) -> str:
     """The way from the response to the pixel."""
-    shown = figure(response)
+    shown = figure(response, 7)
     scaled = f" x {written.level_scale}" if written.level_scale != 1 else ""
-    level = figure(written.level)
+    level = _unrounded(written)
     if written.extremes is not None:
         low, high = map(figure, written.extremes)
         ends = f"{low}, the least response, becomes {written.low}, {high}, the greatest, {written.high}"
@@ -123,6 +125,19 @@ def _mapping(response: Number, written: Written) -> str:
     elif float(written.level) != float(written.pixel):
         told += f", rounded to {figure(written.pixel)}"
     return f"{written.mapping}: {told}"
+
+
+def _unrounded(written: Written) -> str:
+    """The level in as many figures as show how it is rounded."""
+    level = written.level
+    for digits in range(6, 17):
+        text = figure(level, digits)
+        shown = float(text)
+        if not math.isfinite(level):
+            break
+        if math.floor(shown + 0.5) == math.floor(level + 0.5) and (shown == written.pixel) == (level == written.pixel):
+            break
+    return text
 
 
 def bracketed(value: Number) -> str:
