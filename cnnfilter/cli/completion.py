@@ -49,6 +49,11 @@ def matching(meanings: Mapping[str, str], incomplete: str, before: str = "") -> 
     return [CompletionItem(before + name, help=meaning or None) for name, meaning in fitting]
 
 
+def words(meanings: Mapping[str, str]) -> "Completer":
+    """One of these."""
+    return lambda context, parameter, incomplete: matching(meanings, incomplete)
+
+
 def any_file(context: "click.Context", parameter: "click.Parameter", incomplete: str) -> "list[CompletionItem]":
     """Files and folders, which the shell knows best."""
     from click.shell_completion import CompletionItem

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnnfilter.cli.completion import words
+
 if TYPE_CHECKING:
-    from click.core import OptionHelpExtra
+    from click.types import OptionHelpExtra
 
 Decorated = Callable[..., Any]
 LEFT = 24  # columns of the options' names
@@ -18,6 +20,8 @@ class Option(click.Option):
     """An option with a heading in the help; `meanings` are its choices, or examples, explained a line each."""
 
     def __init__(self, *arguments: Any, heading: str = OTHERS, meanings: Mapping[str, str] | None = None, **named: Any):
+        if meanings:
+            named.setdefault("shell_complete", words(meanings))
         super().__init__(*arguments, **named)
         self.heading = heading
         self.meanings = dict(meanings or {})
@@ -29,7 +33,7 @@ class Option(click.Option):
         return extra
 
 
-def under(heading: str) -> "partial[Callable[[Decorated], Decorated]]":
+def under(heading: str) -> "Callable[..., Callable[[Decorated], Decorated]]":
     """`click.option` for options under a heading."""
     return partial(click.option, cls=Option, heading=heading)
 

@@ -74,7 +74,7 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
     _files(
         "--format",
         metavar="FORMAT",
-        shell_complete=lambda c, p, incomplete: [name for name in formats.WRITABLE if name.startswith(incomplete)],
+        shell_complete=completion.words(dict.fromkeys(formats.WRITABLE, "")),
         help=f"Format of the output: {', '.join(formats.WRITABLE)}."
         "  [default: the output's suffix, then the input's format]",
     ),
