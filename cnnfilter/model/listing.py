@@ -6,9 +6,9 @@ from typing import Any
 
 from cnnfilter.core.catalogue import COMMON_KEYS, FAMILY_MEANINGS, KERNEL_MEANINGS, LAYER_MEANINGS, LEARNED_KEYS
 from cnnfilter.core.kernels import FAMILIES, kernel_names
-from cnnfilter.model.filters import Learned
 from cnnfilter.model.layer import Layer
 from cnnfilter.model.layers import LAYERS, is_required, keys_of
+from cnnfilter.model.learned import Learned
 
 # Tensors, which are told after the other keys; and what a layer does where a key without a default is not given.
 TENSORS = ("weight", "bias", "mean", "variance")
