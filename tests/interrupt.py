@@ -1,6 +1,6 @@
 """Batches interrupted at random moments: `python tests/interrupt.py [COUNT] [--seed N]`.
 
-A round starts a batch over a folder whose outputs exist in part, sends SIGINT, SIGTERM, SIGHUP or SIGKILL some time later,
+A round starts a batch over a folder whose outputs exist in part, sends SIGINT, SIGTERM, SIGHUP or SIGKILL later on,
 and looks at what is left: every output has to be as it was, as it will be, or missing if it did not exist; no worker
 may outlive the command by two seconds; after the first three there is no temporary file either, the exit code is 130,
 143 or 129, and both come within two seconds with one line. A second run with `-n` then has to complete the set.
