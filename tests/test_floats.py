@@ -31,9 +31,18 @@ LIMIT = {FLOAT32: 2e-6, FLOAT64: 1e-12}
 
 @pytest.fixture(autouse=True)
 def narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small images have several bands, too."""
-    for module, name in ((separable, "BAND"), (columns, "BLOCK"), (dense, "BLOCK"), (winograd, "TILES")):
-        monkeypatch.setattr(module, name, 1)
+    """Small images have several tiles, too."""
+    for module, name, most in (
+        (separable, "ROWS", 4),
+        (separable, "SHORT", 2),
+        (separable, "VALUES", 20),
+        (separable, "WIDE", 5),
+        (dense, "ROWS", 4),
+        (dense, "VALUES", 20),
+        (columns, "BLOCK", 1),
+        (winograd, "TILES", 1),
+    ):
+        monkeypatch.setattr(module, name, most)
 
 
 @st.composite

@@ -44,14 +44,15 @@ class Columns:
         self.matrices = np.ascontiguousarray(matrices, FLOAT32)
         self.rows = max(1, min(BLOCK // (taps * self.columns), outputs))
         self.pitch = shape[1] + sum(self.windows.padding[1])
+        self.pitch *= 1 if self.planar else shape[2]
         self.workload = outputs * self.columns * self.filters * taps
         layout = "planes" if self.planar else "pixels"
         self.why = (
             f"a bank of {self.height} x {self.width} over {shape[2]} channels; windows copied by {layout}, in float32"
         )
 
-    def bound(self) -> Callable[[Array], Array]:
-        """Sums of a band's padded rows."""
+    def bound(self, samples: Array) -> Callable[[], Array]:
+        """Sums of what is in `samples`."""
         pixels, taps = self.rows * self.columns, self.matrices.shape[1]
         sums = np.empty((self.rows, self.columns, self.filters), FLOAT32)
         outs = np.split(sums.reshape(pixels, self.filters), self.groups, axis=1)
@@ -64,15 +65,17 @@ class Columns:
             copied = np.empty((self.rows, self.columns, *window), FLOAT32)
             matrix = copied.reshape(pixels, taps)
 
-        def compute(band: Array) -> Array:
-            s_y, s_c, s_x = band.strides if self.planar else (band.strides[0], band.strides[2], band.strides[1])
-            over, along = (s_y * apart_y, s_x * apart_x, s_c), (s_y * step_y, s_x * step_x)
-            for group, out in enumerate(outs):
-                first = group * self.inputs
-                channels = band[:, first:] if self.planar else band[:, :, first:]
-                strides = over + along if self.planar else along + over
-                np.copyto(copied, as_strided(channels, copied.shape, strides))
-                np.matmul(matrix, self.matrices[group], out=out)
+        s_y, s_x, s_c = samples.strides[0], samples.itemsize, self.pitch * samples.itemsize
+        if not self.planar:
+            s_x, s_c = self.inputs * self.groups * samples.itemsize, samples.itemsize
+        over, along = (s_y * apart_y, s_x * apart_x, s_c), (s_y * step_y, s_x * step_x)
+        strides = over + along if self.planar else along + over
+        parts = [as_strided(samples[:, i * self.inputs :], copied.shape, strides) for i in range(self.groups)]
+
+        def compute() -> Array:
+            for part, filters, out in zip(parts, self.matrices, outs, strict=True):
+                np.copyto(copied, part)
+                np.matmul(matrix, filters, out=out)
             return sums
 
         return compute

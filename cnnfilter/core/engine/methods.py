@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine.columns import Columns
-from cnnfilter.core.engine.dense import Dense
+from cnnfilter.core.engine.dense import Dense, height
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Fused, Method, tame
 from cnnfilter.core.engine.fourier import Fourier, side
 from cnnfilter.core.engine.levels import Levels
-from cnnfilter.core.engine.separable import Separable, factors, tile
+from cnnfilter.core.engine.separable import Separable, factors
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.winograd import Winograd
 from cnnfilter.core.samples import Rendering, sample_bounds
@@ -68,7 +68,7 @@ def _for_kernel(task: Correlation, image: NDArray[Any], rendering: Rendering | N
 def _cost_of_product(task: Correlation, dtype: np.dtype[Any]) -> float:
     """Nanoseconds a value."""
     extent, step = task.windows.extent[0], task.windows.stride[0]
-    count = tile(extent)
+    count = height(extent)
     rows = (count - 1) * step + extent
     return task.windows.size[1] * rows * (0.025 + 0.25 / count) * dtype.itemsize / 4
 
@@ -127,10 +127,8 @@ def fused(task: Correlation, image: NDArray[Any], rendering: Rendering, *, count
     absolute = rendering.mapping == "abs"
     if samples and rendering.mapping == "shift":
         bias += samples.middle
-    clips = True
+    reach = None
     if samples and not task.is_bank and image.dtype.kind != "f":
         low, high = _reach(scaled, image)
-        low, high = low + bias, high + bias
-        low, high = (0, max(-low, high)) if absolute else (low, high)
-        clips = low < samples.low - TOLERATED or high > samples.high + TOLERATED
-    return Fused(scaled, found, Levels(bias, absolute, samples, clips, count), task.output_shape(image.shape))
+        reach = low + bias, high + bias
+    return Fused(scaled, found, Levels(bias, absolute, samples, reach, count), task.output_shape(image.shape))
