@@ -321,7 +321,7 @@ def _with_divisor(array: "NDArray[Any]", values: "NDArray[Any]") -> "tuple[NDArr
 
     def fitting(some: "NDArray[Any]", among: "NDArray[Any]") -> "NDArray[Any]":
         among = among[:, None]
-        return (np.rint(some * among) / among == some).all(axis=1)
+        return np.asarray((np.rint(some * among) / among == some).all(axis=1))
 
     few = values[:: max(1, len(values) // 16)]  # enough to see that most divisors do not fit
     for divisor in divisors[fitting(few, divisors)].tolist():

@@ -53,24 +53,13 @@ class Columns:
 
     def bound(self, samples: Array) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
-        pixels, taps = self.rows * self.columns, self.matrices.shape[1]
         sums = np.empty((self.rows, self.columns, self.filters), FLOAT32)
-        outs = np.split(sums.reshape(pixels, self.filters), self.groups, axis=1)
-        (step_y, step_x), (apart_y, apart_x) = self.windows.stride, self.windows.dilation
-        window = self.height, self.width, self.inputs
-        if self.planar:
-            copied = np.empty((*window, self.rows, self.columns), FLOAT32)
-            matrix = copied.reshape(taps, pixels).T
-        else:
-            copied = np.empty((self.rows, self.columns, *window), FLOAT32)
-            matrix = copied.reshape(pixels, taps)
-
-        s_y, s_x, s_c = samples.strides[0], samples.itemsize, self.pitch * samples.itemsize
-        if not self.planar:
-            s_x, s_c = self.inputs * self.groups * samples.itemsize, samples.itemsize
-        over, along = (s_y * apart_y, s_x * apart_x, s_c), (s_y * step_y, s_x * step_x)
-        strides = over + along if self.planar else along + over
-        parts = [as_strided(samples[:, i * self.inputs :], copied.shape, strides) for i in range(self.groups)]
+        outs = np.split(sums.reshape(-1, self.filters), self.groups, axis=1)
+        pixels, taps = len(outs[0]), self.matrices.shape[1]
+        copied = np.empty(pixels * taps, FLOAT32)
+        matrix = copied.reshape(taps, pixels).T if self.planar else copied.reshape(pixels, taps)
+        parts = [self.under(samples, group) for group in range(self.groups)]
+        copied = copied.reshape(parts[0].shape)
 
         def compute() -> Array:
             for part, filters, out in zip(parts, self.matrices, outs, strict=True):
@@ -79,3 +68,17 @@ class Columns:
             return sums
 
         return compute
+
+    def under(self, samples: Array, group: int = 0) -> Array:
+        """The samples under windows: (*window, rows, columns) of a tile if planar, else (rows, columns, *window)."""
+        size = samples.itemsize
+        s_y, s_x, s_c = samples.strides[0], size, self.pitch * size
+        if not self.planar:
+            s_x, s_c = self.inputs * self.groups * size, size
+        (step_y, step_x), (apart_y, apart_x) = self.windows.stride, self.windows.dilation
+        window, tile = (self.height, self.width, self.inputs), (self.rows, self.columns)
+        over, along = (s_y * apart_y, s_x * apart_x, s_c), (s_y * step_y, s_x * step_x)
+        channels = samples[:, group * self.inputs :]
+        if self.planar:
+            return as_strided(channels, window + tile, over + along)
+        return as_strided(channels, tile + window, along + over)

@@ -20,8 +20,6 @@ from cnnfilter.core.samples import Rendering, sample_bounds
 ROUNDING, TOLERATED = 2.0**-24, 0.25
 # Roundings that count for a product of spectra, about three for each of 16 halvings of a tile.
 SPECTRAL_OPERATIONS = 48
-# Multiplications of a bank that take less than a millisecond in float64.
-SMALL_BANK = 1 << 21
 # Channels and filters from which on Winograd's transforms pay, and its error is allowed (above 400 taps x channels).
 MANY = 45
 # Outputs of a filter from which on it pays to transform it.
@@ -38,12 +36,10 @@ def method(task: Correlation, image: NDArray[Any], rendering: Rendering | None =
     return _for_bank(task, image) if task.is_bank else _for_kernel(task, image, rendering)
 
 
-def _for_bank(task: Correlation, image: NDArray[Any]) -> Method | None:
-    """Float32 for banks that are large enough for it to matter; small ones are float64 throughout."""
+def _for_bank(task: Correlation, image: NDArray[Any]) -> Method:
+    """Float32 for all banks."""
     rows, columns, filters = task.output_shape((image.shape[0], image.shape[1], image.shape[2]))
-    height, width, inputs, _ = task.weights.shape
-    if rows * columns * filters * height * width * inputs < SMALL_BANK:
-        return None
+    inputs = task.weights.shape[2]
     windows = task.windows
     simple = (windows.size, windows.stride, windows.dilation, task.groups) == ((3, 3), (1, 1), (1, 1), 1)
     if simple and min(inputs, filters) >= MANY and rows * columns >= WORTH_TRANSFORMS:

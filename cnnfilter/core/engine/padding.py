@@ -98,9 +98,7 @@ def padded_tile(
         _gather(image, down[beside], across, out[beside], sum_channels)
 
 
-def _gather(
-    image: NDArray[np.generic], rows: Indices, columns: Indices, out: NDArray[Any], sum_channels: bool
-) -> None:
+def _gather(image: NDArray[np.generic], rows: Indices, columns: Indices, out: NDArray[Any], sum_channels: bool) -> None:
     """Samples row by row and column by column, zero where an index is negative."""
     if not out.size:
         return
