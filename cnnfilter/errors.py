@@ -59,3 +59,7 @@ class OutputError(FileError):
     def __init__(self, path: str, message: str, number: int | None = None) -> None:
         super().__init__(path, message)
         self.is_lasting = number in (errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", None))
+
+
+class ClusterError(CnnfilterError):
+    """A cluster that was lost in the middle of a run; what was reported is done."""

@@ -179,6 +179,14 @@ def test_results_are_those_of_a_run_without_workers(invoke: Invoke, run: Run, fo
         assert (folder / "alone" / name).read_bytes() == (folder / "many" / name).read_bytes()
 
 
+def test_workers_leave_no_folder_behind(run: Run, folder: Path) -> None:
+    fill(folder / "in", 5)
+    (folder / "scratch").mkdir()
+    environment = {"TMPDIR": str(folder / "scratch")}
+    assert run("pool", "in", "-o", "out/", "-j", "2", "-q", env=environment) == (0, b"", b"")
+    assert names_in(folder / "scratch") == []
+
+
 def test_pool_and_pipelines_have_workers_too(run: Run, folder: Path) -> None:
     names = fill(folder / "in", 5)
     for number, words in enumerate((["pool"], ["pipeline", "--steps", "gray | convolve sobel-v | relu | pool"])):

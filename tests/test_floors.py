@@ -3,9 +3,13 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
+
+from cnnfilter.cli.main import COMMANDS
 
 PACKAGE = Path(__file__).parent.parent / "cnnfilter"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -15,7 +19,7 @@ FLOORS = {
     "core": {"errors", "core", "numpy"},
     "images": {"errors", "core", "images", "numpy", "PIL"},
     "model": {"errors", "core", "model", "numpy", "safetensors"},
-    "batch": {"errors", "core", "images", "model", "batch", "numpy"},
+    "batch": {"errors", "core", "images", "model", "batch", "numpy", "distributed", "threadpoolctl"},
     "cli": {"errors", "core", "images", "model", "batch", "cli", "click", "rich"},
     "__main__": {"cli"},
     "__init__": {"errors", "core", "images", "model"},
@@ -45,8 +49,8 @@ def test_imports_go_down_only(module: Path) -> None:
 
 
 def loaded(code: str) -> set[str]:
-    """Top-level modules that are loaded after `code` has run in a process of its own."""
-    listing = f"import sys\n{code}\nprint(*{{name.partition('.')[0] for name in sys.modules}}, file=sys.stderr)"
+    """Modules that are loaded after `code` has run in a process of its own."""
+    listing = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
     return set(done.stderr.split())
 
@@ -61,8 +65,37 @@ def test_the_core_loads_neither_pillow_nor_click_nor_rich() -> None:
     assert not found & {"PIL", "click", "rich"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["convolve", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["convolve", "--help"], ["inspect", "--help"]])
 def test_help_loads_neither_numpy_nor_pillow_nor_rich(words: list[str]) -> None:
     found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
     assert "click" in found
     assert not found & {"numpy", "PIL", "rich"}
+
+
+def own(found: set[str]) -> set[str]:
+    """Those of the modules that are ours, without the packages that hold them."""
+    packages = {".".join(m.relative_to(PACKAGE.parent).parts[:-1]) for m in MODULES if m.name == "__init__.py"}
+    return {name.removeprefix("cnnfilter.") for name in found if name.startswith("cnnfilter.")} - {
+        package.removeprefix("cnnfilter.") for package in packages
+    }
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--help"], 0), (["--version"], 0), (["no-such-command"], 2)])
+def test_what_no_subcommand_is_needed_for_loads_none(words: list[str], code: int) -> None:
+    found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == {code}")
+    assert own(found) == {"cli.main", "cli.stderr", "core.words", "errors"}
+
+
+def test_every_subcommand_is_where_the_group_looks_for_it() -> None:
+    for name in COMMANDS:
+        command = getattr(import_module(f"cnnfilter.cli.{name}"), name)
+        assert isinstance(command, click.Command)
+        assert command.name == name
+
+
+def test_dask_is_loaded_for_a_cluster_only() -> None:
+    words = ["pool", str(PACKAGE.parent / "samples" / "harbor.jpg"), "--dry-run", "-q"]
+    found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
+    assert "numpy" in found
+    assert not found & {"distributed", "dask", "tornado", "threadpoolctl"}
+    assert not loaded("import cnnfilter.cli.main") & {"asyncio", "logging", "multiprocessing"}

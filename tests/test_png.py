@@ -1,18 +1,24 @@
 """The fast PNG writer: what Pillow decodes is what was written, whatever filter and strategy were chosen."""
 
 import io
-import struct
+import itertools
+import tracemalloc
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
+import png_reference
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from cnnfilter.images import png
+import cnnfilter
+from cnnfilter.images import files, formats, png, row_filters
 from cnnfilter.images.image import Image, Metadata
+from cnnfilter.images.recipes import Recipe
 
+SAMPLES_FOLDER = Path(__file__).parent.parent / "samples"
 SAMPLES = {"gray": 0, "gray and alpha": 1, "RGB": 3, "RGBA": 4}
 
 
@@ -40,43 +46,6 @@ def written(image: Image, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """(tag, content) of every chunk; checksums are checked."""
-    assert data.startswith(png.SIGNATURE)
-    found, at = [], len(png.SIGNATURE)
-    while at < len(data):
-        (length,) = struct.unpack(">I", data[at : at + 4])
-        tag, content = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0] == zlib.crc32(tag + content)
-        found.append((tag, content))
-        at += 12 + length
-    return found
-
-
-def decoded(data: bytes, image: Image) -> np.ndarray:
-    """Samples of all channels, decoded by this test: the scanlines unfiltered byte by byte."""
-    parts = chunks(data)
-    width, height, depth, colour = struct.unpack(">IIBB", parts[0][1][:10])
-    samples = {0: 1, 4: 2, 2: 3, 6: 4}[colour]
-    step = samples * depth // 8
-    raw = zlib.decompress(b"".join(content for tag, content in parts if tag == b"IDAT"))
-    row_bytes = width * step
-    before = bytearray(row_bytes)
-    rows = []
-    for y in range(height):
-        line = raw[y * (row_bytes + 1) : (y + 1) * (row_bytes + 1)]
-        now = bytearray(line[1:])
-        for i in range(row_bytes):
-            a = now[i - step] if i >= step else 0
-            b, c = before[i], before[i - step] if i >= step else 0
-            nearest = min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2]
-            now[i] = (now[i] + (0, a, b, (a + b) // 2, nearest)[line[0]]) % 256
-        rows.append(bytes(now))
-        before = now
-    flat = np.frombuffer(b"".join(rows), ">u2" if depth == 16 else np.uint8)
-    return flat.reshape(height, width, samples).astype(image.pixels.dtype)
-
-
 def stacked(image: Image) -> np.ndarray:
     return np.dstack([image.pixels] if image.alpha is None else [image.pixels, image.alpha])
 
@@ -94,7 +63,7 @@ def test_every_kind_of_picture_comes_back(
     height: int, width: int, kind: str, dtype: Any, texture: str, seed: int
 ) -> None:
     image = picture(height, width, SAMPLES[kind], dtype, texture, seed)
-    assert decoded(written(image), image).tolist() == stacked(image).tolist()
+    assert png_reference.read(written(image)).samples.tolist() == stacked(image).tolist()
 
 
 @pytest.mark.parametrize("kind", sorted(SAMPLES))
@@ -104,10 +73,10 @@ def test_pillow_reads_bands_from_threads(
     kind: str, texture: str, threads: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNFILTER_THREADS", threads)
-    monkeypatch.setattr(png, "BAND_BYTES", 5000)
+    monkeypatch.setattr(png, "LARGEST_BAND", 5000)
     image = picture(301, 157, SAMPLES[kind], np.uint8, texture)
     data = written(image)
-    assert len([tag for tag, _ in chunks(data) if tag == b"IDAT"]) > 5
+    assert [tag for tag, _ in png_reference.read_chunks(data)].count(b"IDAT") > 5
     with PIL.Image.open(io.BytesIO(data)) as opened:
         np.testing.assert_array_equal(np.asarray(opened).reshape(301, 157, -1), stacked(image))
 
@@ -115,10 +84,10 @@ def test_pillow_reads_bands_from_threads(
 @pytest.mark.parametrize("kind", range(5))
 @pytest.mark.parametrize("strategy", [zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY])
 def test_every_recipe_is_decoded_alike(kind: int, strategy: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(png, "BAND_BYTES", 700)
-    monkeypatch.setattr(png, "choose", lambda *_: png.Recipe(kind, 6, strategy))
+    monkeypatch.setattr(png, "LARGEST_BAND", 700)
+    monkeypatch.setattr(png, "choose", lambda *_: Recipe(kind, 6, strategy))
     image = picture(41, 13, 4, np.uint8, "ramp")
-    assert decoded(written(image), image).tolist() == stacked(image).tolist()
+    assert png_reference.read(written(image)).samples.tolist() == stacked(image).tolist()
 
 
 def test_threads_do_not_change_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +109,108 @@ def test_metadata_is_written_unless_stripped() -> None:
         assert opened.info["icc_profile"] == b"a profile"
         assert opened.info["dpi"] == pytest.approx((300, 150), abs=0.02)
         assert opened.getexif()[271] == "a camera"
-    assert [tag for tag, _ in chunks(written(image, strip=True))] == [b"IHDR", b"IDAT", b"IEND"]
+    assert [tag for tag, _ in png_reference.read_chunks(written(image, strip=True))] == [b"IHDR", b"IDAT", b"IEND"]
+
+
+@pytest.mark.parametrize("height", [1, 6, 7, 8, 13, 14, 15, 21, 64])
+def test_pictures_that_end_at_and_near_the_end_of_a_band(height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "LARGEST_BAND", 7 * 11)
+    image = picture(height, 11, 0, np.uint8, "ramp")
+    read = png_reference.read(written(image))
+    assert read.samples.tolist() == stacked(image).tolist()
+    assert len([tag for tag, _ in read.chunks if tag == b"IDAT"]) == -(-height // 7)
+
+
+def test_bands_take_repetitions_from_the_band_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(3).integers(0, 256, (20, 900), np.uint8)
+    image = Image(np.tile(rows, (20, 1)))
+    monkeypatch.setattr(png, "choose", lambda *_: Recipe(row_filters.NONE, 6, zlib.Z_DEFAULT_STRATEGY))
+    monkeypatch.setattr(png, "LARGEST_BAND", 20 * 900)
+    assert len(written(image)) < 1.2 * rows.size
+
+
+def every_triple() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    a, b, c = np.meshgrid(*[np.arange(256, dtype=np.uint8)] * 3, indexing="ij")
+    return a.ravel(), b.ravel(), c.ravel()
+
+
+def test_paeth_is_right_for_every_three_neighbours() -> None:
+    a, b, c = every_triple()
+    out = np.empty_like(a)
+    row_filters.predict_paeth(a, b, c, out)
+    p = a.astype(np.int16) + b - c
+    pa, pb, pc = np.abs(p - a), np.abs(p - b), np.abs(p - c)
+    expected = np.where((pa <= pb) & (pa <= pc), a, np.where(pb <= pc, b, c))
+    assert np.array_equal(out, expected)
+
+
+def test_average_is_right_for_every_two_neighbours() -> None:
+    a, b, c = every_triple()
+    out = np.empty_like(a)
+    row_filters.predict_average(a, b, c, out)
+    assert np.array_equal(out, (a.astype(np.uint16) + b) // 2)
+
+
+def harbour(look: str) -> np.ndarray:
+    with PIL.Image.open(SAMPLES_FOLDER / "harbor.jpg") as opened:
+        photograph = np.asarray(opened)
+    if look == "photograph":
+        return photograph
+    if look == "edges":
+        return cnnfilter.convolve(photograph, "sobel-v", mapping="abs")
+    if look == "smooth":
+        return cnnfilter.convolve(photograph, "gaussian:31:6", mapping="clip")
+    if look == "framed":
+        return np.pad(photograph, ((300, 300), (100, 100), (0, 0)), constant_values=255)
+    return np.where(photograph > 128, np.uint8(255), np.uint8(0))
+
+
+@pytest.mark.parametrize("look", ["photograph", "edges", "smooth", "framed", "flat"])
+@pytest.mark.parametrize("kind", ["gray", "RGB"])
+def test_files_of_a_photograph_are_about_as_small_as_pillows(look: str, kind: str) -> None:
+    pixels = harbour(look) if kind == "RGB" else np.ascontiguousarray(harbour(look)[:, :, 1])
+    full = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(full, "PNG", compress_level=6)
+    assert len(written(Image(pixels))) <= 1.1 * len(full.getvalue())
+
+
+def test_an_error_in_a_thread_reaches_the_caller_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = itertools.count()
+
+    def failing(*arguments: Any) -> Any:
+        if next(calls) == 3:
+            raise MemoryError
+        return row_filters.filtered(*arguments)
+
+    monkeypatch.setenv("CNNFILTER_THREADS", "2")
+    monkeypatch.setattr(png, "LARGEST_BAND", 5000)
+    monkeypatch.setattr(png, "filtered", failing)
+    image = picture(301, 157, 3, np.uint8, "noise")
+    with pytest.raises(MemoryError):
+        files.write(str(tmp_path / "out.png"), image, formats.PNG, files.WriteOptions())
+    assert list(tmp_path.iterdir()) == []
+    assert next(calls) < 20  # of 29 bands: the others were given up
+
+
+class Nowhere(io.RawIOBase):
+    """A file that forgets."""
+
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def test_memory_is_bounded_whatever_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNFILTER_THREADS", "2")
+    image = picture(4000, 6000, 3, np.uint8, "flat")
+    tracemalloc.start()
+    try:
+        png.write(image, Nowhere())  # type: ignore[arg-type]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 << 20  # of 72 MB
 
 
 @pytest.mark.parametrize("texture", ["noise", "ramp", "flat"])

@@ -6,11 +6,15 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
 from cnnfilter.images import formats
 from cnnfilter.images.formats import Format
+
+if TYPE_CHECKING:
+    from cnnfilter.images.thumbnail import Frames
 
 STANDARD_STREAM = "-"
 
@@ -48,10 +52,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its results go, one target a result."""
+    """One input and where its results go, one target a result.
+
+    `frames` are for its preview, `height` is its share of the montage; None and 0 if there is to be none.
+    """
 
     source: Source
     targets: tuple[Target, ...]
+    frames: "Frames | None" = None
+    height: int = 0
 
 
 def find_sources(inputs: Sequence[str], output: str | None = None, *, recursive: bool = False) -> list[Source]:
@@ -169,7 +178,7 @@ def plan_jobs(
     _check_clashes(jobs)
     for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for _, path in _files(jobs)):
         if output is not None or os.path.isdir(folder):  # beside an input that is missing there may be no folder
-            _check_folder(folder, may_be_made=to_folder)
+            check_folder(folder, may_be_made=to_folder)
     return jobs
 
 
@@ -249,13 +258,18 @@ def identity(path: str) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
-def _check_folder(folder: str, *, may_be_made: bool) -> None:
+def check_folder(folder: str, parameter: str = "output", *, may_be_made: bool = False) -> None:
+    """Refuse a folder that is missing or cannot be written to; `parameter` is where it was named.
+
+    Raises:
+        ParameterError: says which folder.
+    """
     existing = Path(folder)
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir():
-        raise ParameterError("output", f"{printable(str(existing))} is no folder")
+        raise ParameterError(parameter, f"{printable(str(existing))} is no folder")
     if existing != Path(folder) and not may_be_made:
-        raise ParameterError("output", f"there is no folder {printable(folder)}")
+        raise ParameterError(parameter, f"there is no folder {printable(folder)}")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise ParameterError("output", f"the folder {printable(str(existing))} cannot be written to")
+        raise ParameterError(parameter, f"the folder {printable(str(existing))} cannot be written to")

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,19 @@ from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target, identity
 from cnnfilter.batch.report import Record, shape_fields
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.samples import rendered, scaled_levels, to_gray
+from cnnfilter.core.transparency import premultiplied
 from cnnfilter.core.words import by
 from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
+from cnnfilter.images.thumbnail import Frames
 from cnnfilter.model.filters import Convolve, Pool
 
+if TYPE_CHECKING:
+    from cnnfilter.batch.gathering import Gathering
+
+NOT_FINITE = "holds NaN or infinity, for which integer samples have no level; npy has"
 # What --max-pixels leaves to a stack of feature maps.
 VALUES_A_PIXEL = 4
 
@@ -55,11 +61,15 @@ class _Work:
     step: Step
     image: Image
     settings: Settings
+    frames: Frames | None = None  # for the preview
+    gathering: "Gathering | None" = None  # for the montage
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
-        """Note what a layer's output took."""
+        """Note what a layer's output took, and what the montage shows of it."""
         self.rows[name] |= {"bytes": output.nbytes, "seconds": seconds}
+        if self.gathering is not None:
+            self.gathering.observe(name, output)
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,8 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
     for step in steps:
         own = [next(targets) for _ in step.results]
         files_of = [t.path for t in own if t.path is not None and t.path != STANDARD_STREAM]
-        if settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of)):
+        all_stay = settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of))
+        if all_stay and not job.height:
             for target in own:
                 yield replace(_described(step, None), input=source, output=target.path, status="skipped")
         else:
@@ -113,19 +124,30 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
     try:
         image = _header_image(source, settings) if settings.dry_run else files.read(source, settings.max_pixels)
         image = prepared(image, settings)
+        gathering = _gathering(job, image, [step for step, _ in waiting])
     except (CnnfilterError, MemoryError) as error:
         yield _failed(Record(source, only, operation=operation), error)
         return
+    preview = job.frames.show(image.pixels, image.alpha) if job.frames else None
     for step, own in waiting:
         try:
-            records = _apply(_Work(step, image, settings), source, own)
+            records = _apply(_Work(step, image, settings, job.frames, gathering), source, own)
         except (CnnfilterError, MemoryError) as error:
             described = replace(_described(step, None), input=source, output=own[0].path, input_bytes=image.nbytes)
             records = [_failed(described, error)]
         finished = time.perf_counter()
         seconds = None if settings.dry_run else finished - started
-        yield from (replace(record, seconds=seconds) for record in records)
+        yield from (replace(record, seconds=seconds, input_preview=preview) for record in records)
         started = time.perf_counter()
+
+
+def _gathering(job: Job, image: Image, steps: list[Step]) -> "Gathering | None":
+    """What gathers the panels of the montage, if the image is to be on it."""
+    if not job.height:
+        return None
+    from cnnfilter.batch.gathering import Gathering  # fonts take a while to load
+
+    return Gathering(job.source.path, image, steps, job.height)
 
 
 def _header_image(source: str, settings: Settings) -> Image:
@@ -151,7 +173,9 @@ def prepared(image: Image, settings: Settings) -> Image:
 
 def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     """Apply one step, write its results, and tell of each."""
-    pipeline, image, settings = work.step.pipeline, work.image, work.settings
+    pipeline, image, settings, gathering = work.step.pipeline, work.image, work.settings, work.gathering
+    if gathering is not None:
+        gathering.begin(work.step)
     shapes = pipeline.shapes(image.pixels.shape)
     for shape in shapes.values():
         if math.prod(shape[:2]) > settings.max_pixels or math.prod(shape) > VALUES_A_PIXEL * settings.max_pixels:
@@ -171,6 +195,8 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     records = [output.record for output in outputs] if settings.dry_run else _results(work, outputs)
     if work.step.operation == "pipeline":
         records[0] = replace(records[0], layers=tuple(work.rows[node.name] for node in pipeline.nodes))
+    if gathering is not None:
+        records[0] = replace(records[0], exhibit=gathering.taken())
     return records
 
 
@@ -209,8 +235,8 @@ def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     """Compute the results, write them, and complete their records."""
     image, pipeline, (main, *tapped) = work.image, work.step.pipeline, outputs
     forms = [output.form for output in outputs if output.form]
-    if any(form.target.dtype.kind != "f" for form in forms) and not _finite(image.pixels):
-        raise FileError(main.record.input, "holds NaN or infinity, for which integer samples have no level; npy has")
+    if any(form.target.dtype.kind != "f" for form in forms) and not is_finite(image.pixels):
+        raise FileError(main.record.input, NOT_FINITE)
     if pipeline.gives_vector:
         others = pipeline.outputs(image.pixels, work.step.taps, work.observe)
         vector = others[pipeline.last.name]
@@ -219,6 +245,8 @@ def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     else:
         assert main.form is not None
         result, alpha, clipped, others = _computed(work, main.form)
+    if work.gathering is not None:
+        work.gathering.result(result, alpha, main.form, main.record.classes)
     records = [_written(work, main, result, alpha, clipped)]
     for output in tapped:
         result, clipped = _mapped(others[output.layer], output.form)
@@ -249,8 +277,8 @@ def _computed(work: _Work, form: Form) -> tuple[NDArray[Any], NDArray[Any] | Non
     layer = pipeline.layers[0]
     filtered = work.settings.alpha == "filter" and isinstance(layer, Convolve)
     if alpha is not None and filtered and layer.carried_alpha(alpha) is not None:
-        premultiplied = cast("Convolve", layer).operation.respond_premultiplied
-        return *premultiplied(pixels, alpha, form.mapping, form.samples, form.level_scale), {}
+        operation = cast("Convolve", layer).operation
+        return *premultiplied(operation, pixels, alpha, form.mapping, form.samples, form.level_scale), {}
     result, clipped, tapped = pipeline.respond(
         pixels, form.mapping, form.samples, form.level_scale, work.observe, work.step.taps
     )
@@ -269,7 +297,8 @@ def _written(work: _Work, output: _Output, result: NDArray[Any], alpha: NDArray[
     if alpha is not None and not (file_format.alpha and result.dtype == np.uint8):
         notes.append(f"{file_format.name} holds no transparency here; it is dropped")
         alpha = None
-    record = replace(output.record, clipped=clipped, warnings=tuple(notes))
+    preview = work.frames.show(result, alpha, is_stack=form.is_stack) if work.frames else None
+    record = replace(output.record, clipped=clipped, warnings=tuple(notes), output_preview=preview)
     metadata, options = _kept_metadata(work.image, result, form), work.settings.encoding
     if _apart(work, form, file_format, path):
         paths = map_paths(path, result.shape[2])
@@ -307,7 +336,8 @@ def _kept_metadata(image: Image, result: NDArray[Any], form: Form) -> Metadata:
     return image.metadata if colour == image.is_colour else replace(image.metadata, icc_profile=None)
 
 
-def _finite(pixels: NDArray[Any]) -> bool:
+def is_finite(pixels: NDArray[Any]) -> bool:
+    """Whether no sample is NaN or infinite."""
     if pixels.dtype.kind != "f":
         return True
     return all(np.isfinite(pixels[start : start + 256]).all() for start in range(0, pixels.shape[0], 256))

@@ -6,9 +6,14 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Literal
 
 from cnnfilter.core.words import by, printable
+
+if TYPE_CHECKING:
+    from cnnfilter.images.montage import Exhibit
+    from cnnfilter.images.thumbnail import Thumbnail
 
 Status = Literal["ok", "skipped", "failed"]
 Shape = tuple[int, ...]
@@ -51,6 +56,9 @@ class Record:
     exit_code: int = 0
     trace: str | None = None  # of the error, for --verbose
     is_final: bool = False  # a failure that would meet all that follow
+    input_preview: "Thumbnail | None" = None
+    output_preview: "Thumbnail | None" = None
+    exhibit: "Exhibit | None" = None  # what a montage shows of it
 
     def as_dict(self) -> dict[str, Any]:
         """The keys of the report, in their order; those of layers for pipelines only."""
@@ -61,9 +69,8 @@ class Record:
         return values
 
 
-KEYS: tuple[str, ...] = tuple(
-    f.name for f in fields(Record) if f.name not in ("layers", "classes", "exit_code", "trace", "is_final")
-)
+# The report's keys are those before the layers.
+KEYS: tuple[str, ...] = tuple(takewhile(lambda name: name != "layers", (field.name for field in fields(Record))))
 
 
 def shape_fields(input_shape: Shape, output_shape: Shape) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """The jobs of a run, in this process or in workers, and their records as a stream in the order of the inputs."""
 
 import contextlib
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.process import process
@@ -15,7 +14,10 @@ from cnnfilter.batch.report import Record, Totals
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.batch.workers import WorkerDied, Workers
 from cnnfilter.core.engine.threads import processors
-from cnnfilter.images.files import TEMPORARY_PREFIX
+from cnnfilter.images.temporary import sweep
+
+if TYPE_CHECKING:
+    from cnnfilter.batch.cluster.executor import Cluster
 
 # Fewer images than this are done before workers have started.
 LEAST_FOR_WORKERS = 4
@@ -29,17 +31,21 @@ def run(
     settings: Settings,
     receive: Callable[[Record], None],
     workers: int | None = None,
+    cluster: "Cluster | None" = None,
 ) -> Totals:
     """Do all jobs, hand every record to `receive` in the order of the inputs, and return the totals.
 
     `workers` processes are used, by default one a processor; none for fewer than four images, for one worker, and
-    where standard streams take part. A failure that would meet all that follow, as a full disk, ends the run.
+    where standard streams take part. A `cluster` does it in their place. A failure that would meet all that follow, as
+    a full disk, ends the run.
     """
     started = time.perf_counter()
     totals, stopped = Totals(), threading.Event()
     count = min(workers or processors(), len(jobs))
     few = len(jobs) < (2 if workers else LEAST_FOR_WORKERS)
-    if count < 2 or few or settings.dry_run or _uses_streams(jobs):
+    if cluster is not None:
+        _receive(cluster.records(jobs, stopped), jobs, totals, receive, stopped)
+    elif count < 2 or few or settings.dry_run or _uses_streams(jobs):
         here = (list(process(job, steps, settings)) for job in jobs if not stopped.is_set())
         _receive(here, jobs, totals, receive, stopped)
     else:
@@ -108,7 +114,7 @@ def _in_order(
             yield future.result()
         except WorkerDied as died:
             if died.pid is not None:
-                _sweep([job], [died.pid])
+                sweep(_targets([job]), [died.pid])
             only = job.targets[0].path if len(job.targets) == 1 else None
             error = "its worker was killed; perhaps memory ran out (fewer at once: --jobs)"
             yield [Record(job.source.path, only, "failed", steps[0].operation, error=error, exit_code=1)]
@@ -122,17 +128,10 @@ def _stopping(executor: Workers, jobs: Sequence[Job]) -> Iterator[Workers]:
     except BaseException:
         pids = executor.pids
         executor.shutdown(cancel_futures=True)
-        _sweep(jobs, pids)
+        sweep(_targets(jobs), pids)
         raise
     executor.shutdown()
 
 
-def _sweep(jobs: Sequence[Job], pids: list[int]) -> None:
-    """Remove the temporary files of workers that had to be killed."""
-    prefixes = tuple(f"{TEMPORARY_PREFIX}{pid}-" for pid in pids)
-    paths = (target.path for job in jobs for target in job.targets if target.path is not None)
-    for folder in {os.path.dirname(os.path.realpath(path)) for path in paths}:
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(prefixes):
-                    Path(entry.path).unlink(missing_ok=True)
+def _targets(jobs: Iterable[Job]) -> Iterator[str | None]:
+    return (target.path for job in jobs for target in job.targets)

@@ -11,6 +11,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from multiprocessing.connection import Connection
@@ -19,6 +20,8 @@ from typing import Any
 
 # A worker is asked to end, and made to after that many seconds.
 GRACE = 1.0
+# Seconds from one attempt to start a worker to the next.
+RETRIES = (0.02, 0.2)
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -95,6 +98,15 @@ class Workers(Executor):
         self._processes[slot] = process
         return ours
 
+    def _started(self, slot: int) -> Connection:
+        """A new worker; a fork server that was killed takes no more calls, but a moment to be gone and be replaced."""
+        for seconds in RETRIES:
+            try:
+                return self._start(slot)
+            except (EOFError, OSError):
+                time.sleep(seconds)
+        return self._start(slot)
+
     def _run_slot(self, slot: int) -> None:
         # What this thread starts inherits its mask: no signal before a worker, or the server, is ready for it.
         if hasattr(signal, "pthread_sigmask"):
@@ -105,7 +117,7 @@ class Workers(Executor):
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                connection = connection or self._start(slot)
+                connection = connection or self._started(slot)
                 connection.send(call)
                 future.set_result(connection.recv())
             except (EOFError, OSError) as error:

@@ -1,20 +1,33 @@
 """What `inspect` is given, found out thing by thing: what it is, its explanation, how that is reported."""
 
+import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
 
 from cnnfilter.batch.report import json_line
+from cnnfilter.cli.drawing.canvas import Canvas
 from cnnfilter.cli.inspecting import Inspection
-from cnnfilter.cli.reporting import complain
-from cnnfilter.core.kernels import kernel
+from cnnfilter.cli.stderr import complain
+from cnnfilter.core import npy
+from cnnfilter.core.convolution import Convolution
+from cnnfilter.core.kernels import FILE_SUFFIXES, kernel
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError
-from cnnfilter.images import files
+from cnnfilter.images import files, formats
+from cnnfilter.images.decoding import Header
+
+if TYPE_CHECKING:
+    from cnnfilter.model.pipeline import Pipeline
 
 STANDARD_STREAM = "-"
+PIPELINES, TEXTS, TENSORS = (".toml",), (".txt", ".csv"), (".npz", ".safetensors")
+# An array of two axes up to this size, with floats or signed entries, is taken for a kernel.
+LARGEST_KERNEL_ARRAY = 31
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,15 @@ class Explained:
     """What is told of one thing: plain data for JSON, and how it is drawn."""
 
     data: dict[str, Any]
-    draw: Callable[[Any], None]
+    draw: Callable[[Canvas], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing to be explained, by its name."""
+
+    name: str
+    explain: Callable[[], Explained]
 
 
 def explain(inspection: Inspection) -> int:
@@ -30,81 +51,192 @@ def explain(inspection: Inspection) -> int:
 
     0: all done; 1: some could not be explained; 2: none could, for wrong usage.
     """
-    codes = [_told(name, inspection) for name in inspection.things]
+    gc.enable()
+    codes: list[int] = []
+    for subject in _subjects(inspection):
+        if codes and inspection.report == "table":
+            Canvas(sys.stdout).show(Text())
+        codes.append(_told(subject, inspection))
+        sys.stdout.flush()
     if not any(codes):
         return 0
     return 2 if all(code == 2 for code in codes) else 1
 
 
-def _told(name: str, inspection: Inspection) -> int:
+def _told(subject: Subject, inspection: Inspection) -> int:
+    """Report one thing, or its error, and return an exit code."""
+    name = subject.name
     try:
-        explained = _explained(name, inspection)
+        explained = subject.explain()
     except CnnfilterError as error:
         message = error.message if isinstance(error, ParameterError | FileError) else str(error)
-        complain(message if name in message else f"{name}: {message}")
+        option = f"--{error.parameter}: " if isinstance(error, ParameterError) and error.parameter == "input" else ""
+        complain(option + message if name in message else f"{name}: {option}{message}")
         if inspection.report == "json":
             sys.stdout.write(json_line({"thing": name, "error": message}))
         return error.exit_code
     if inspection.report == "json":
         sys.stdout.write(json_line({"thing": name, **explained.data}))
     else:
-        explained.draw(sys.stdout)
+        explained.draw(Canvas(sys.stdout))
     return 0
 
 
-def _explained(name: str, inspection: Inspection) -> Explained:
+def _subjects(inspection: Inspection) -> Iterator[Subject]:
+    """What is to be explained: things, kernels and pipelines from options; everything there is without any."""
+    network = _network(inspection)
+    if not (inspection.things or inspection.kernels or network):
+        yield Subject("everything", _of_everything)
+    for name in inspection.things:
+        yield Subject(name, lambda name=name: _of_thing(name, inspection))  # type: ignore[misc]
+    for text in inspection.kernels:
+        yield Subject(text, lambda text=text: _of_kernel(text, inspection))  # type: ignore[misc]
+    if network:
+        yield Subject(network[0], lambda: _of_pipeline(network[1](), network[0], _input(inspection)))
+
+
+def _network(inspection: Inspection) -> "tuple[str, Callable[[], Pipeline]] | None":
+    """The pipeline that options describe, with its name: --steps, --file, or pooling."""
+    from cnnfilter.model.filters import Pool
+    from cnnfilter.model.pipeline import Pipeline
+    from cnnfilter.model.syntax import load_pipeline, parse_pipeline
+
+    given = dict(inspection.pipeline)
+    steps, file = given.pop("steps", None), given.pop("file", None)
+    if file is not None and (steps is not None or given):
+        raise ParameterError("file", "is instead of --steps; weights, init and seed are keys of the file")
+    if file is not None:
+        return file, lambda: load_pipeline(file)
+    if steps is not None:
+        return "steps", lambda: parse_pipeline(steps, **given)
+    if given:
+        raise ParameterError(next(iter(given)), "is for --steps, which is not there")
+    if {"kind", "size", "ceil_mode", "count_include_pad"} & inspection.pool.keys():
+        return "pool", lambda: Pipeline((Pool(**inspection.pool),), name="pool")
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------ things
+
+
+def _of_thing(name: str, inspection: Inspection) -> Explained:
     """The explanation of a thing: an existing file first, then a kernel."""
-    if name == STANDARD_STREAM or os.path.lexists(name):
-        suffix = PurePath(name).suffix.lower()
-        if suffix == ".toml":
-            return _of_pipeline(name, inspection)
-        if suffix not in (".txt", ".csv"):
+    suffix = PurePath(name).suffix.lower()
+    if name == STANDARD_STREAM or os.path.lexists(name) or formats.by_suffix(name) not in (None, formats.NPY):
+        if suffix in PIPELINES:
+            from cnnfilter.model.syntax import load_pipeline
+
+            return _of_pipeline(load_pipeline(name), name, _input(inspection))
+        if suffix in TENSORS:
+            return _of_tensors(name)
+        if suffix not in TEXTS and not _is_kernel_array(name):
             return _of_image(name, inspection)
-    return _of_kernel(name)
+    elif suffix in (*PIPELINES, *TENSORS, *FILE_SUFFIXES):
+        raise FileError(name, "no such file")
+    return _of_kernel(name, inspection)
 
 
-def _of_kernel(name: str) -> Explained:
-    found = kernel(name)
-    data = {"kind": "kernel", "name": found.name, "shape": list(found.shape), "matrix": found.matrix.tolist()}
-    return Explained(data | {"divisor": found.divisor}, _plain(data))
+def _is_kernel_array(name: str) -> bool:
+    """Whether a file is an npy array that is rather a kernel or a bank than a picture."""
+    if PurePath(name).suffix.lower() != ".npy" or not os.path.isfile(name):
+        return False
+    try:
+        with open(name, "rb") as file:
+            header = npy.read_header(file)
+    except (OSError, ValueError):
+        return False
+    is_small = len(header.shape) == 2 and max(header.shape) <= LARGEST_KERNEL_ARRAY and header.dtype.kind in "if"
+    return is_small or len(header.shape) == 4
+
+
+def _of_kernel(text: str, inspection: Inspection) -> Explained:
+    from cnnfilter.cli.drawing.banks import draw_bank
+    from cnnfilter.cli.drawing.kernels import draw_kernel
+    from cnnfilter.model.banks import explain_bank
+    from cnnfilter.model.explain import UINT8, USUAL_SHAPE, explain_kernel
+
+    try:
+        found = kernel(text)
+    except ParameterError as error:
+        known = error.message.replace("there is no kernel ", "there is neither a file nor a kernel ", 1)
+        raise ParameterError(error.parameter, known) from error
+    convolution = Convolution.of(found, **inspection.convolve)
+    header = _input_header(inspection)
+    shape, dtype = (None, UINT8) if header is None else (header.shape, header.dtype)
+    if found.is_bank:
+        bank = explain_bank(convolution, shape, dtype, inspection.mapping)
+        return Explained(bank.as_dict(), lambda canvas: draw_bank(canvas, bank))
+    report = explain_kernel(convolution, shape or USUAL_SHAPE, dtype, inspection.mapping)
+    return Explained(report.as_dict(), lambda canvas: draw_kernel(canvas, report))
 
 
 def _of_image(name: str, inspection: Inspection) -> Explained:
-    image = files.read(name, inspection.max_pixels)
-    data = {"kind": "image", "format": image.format.name, "shape": list(image.pixels.shape)}
-    return Explained(data, _plain(data))
+    from cnnfilter.cli.drawing.images import draw_image
+    from cnnfilter.images.report import image_report
+
+    report, image = image_report(name, inspection.max_pixels)
+    title = "standard input" if name == STANDARD_STREAM else name
+    return Explained(report.as_dict(), lambda canvas: draw_image(canvas, report, image, title))
 
 
-def _of_pipeline(name: str, inspection: Inspection) -> Explained:
-    from cnnfilter.model.syntax import load_pipeline
+def _of_pipeline(pipeline: "Pipeline", name: str, shape: tuple[int, ...] | None) -> Explained:
+    from cnnfilter.cli.drawing.pipelines import draw_pipeline
+    from cnnfilter.model.overview import explain_pipeline
 
-    pipeline = load_pipeline(name)
-    if inspection.input is None:
-        raise ParameterError("input", "a pipeline needs an input, as in --input 224x224x3 or --input photo.jpg")
-    summary = pipeline.summary(input_shape(inspection))
-    data = {"kind": "pipeline", **summary.as_dict(), "layers": [row.as_dict() for row in summary.layers]}
-    return Explained(data, _plain(data))
+    report = explain_pipeline(pipeline, shape)
+    return Explained(report.as_dict(), lambda canvas: draw_pipeline(canvas, report, name))
 
 
-def input_shape(inspection: Inspection) -> tuple[int, ...]:
-    """The shape that `--input` means: HxW, HxWxC, or that of an image.
+def _of_tensors(name: str) -> Explained:
+    from cnnfilter.cli.drawing.banks import draw_tensors
+    from cnnfilter.model.banks import tensors_as_dict
+    from cnnfilter.model.weights import load
+
+    data = tensors_as_dict(load(name))
+    return Explained(data, lambda canvas: draw_tensors(canvas, data, name))
+
+
+def _of_everything() -> Explained:
+    from cnnfilter.cli.drawing.lists import draw_everything, everything
+
+    return Explained(everything(), draw_everything)
+
+
+# ------------------------------------------------------------------------------------------------------- the input
+
+
+def _input(inspection: Inspection) -> tuple[int, ...] | None:
+    header = _input_header(inspection)
+    return None if header is None else header.shape
+
+
+def _input_header(inspection: Inspection) -> Header | None:
+    """Shape and type that `--input` means, or the first image among the things; None where there is neither.
 
     Raises:
         ParameterError: neither a shape nor an image.
     """
+    header = _named_input(inspection) if inspection.input is not None else _first_image(inspection)
+    if header is not None and inspection.gray is not None:
+        return Header(header.shape[:2], header.dtype, header.alpha, header.format)
+    return header
+
+
+def _named_input(inspection: Inspection) -> Header:
+    from cnnfilter.model.explain import UINT8
+
     text = inspection.input or ""
     parts = text.lower().split("x")
-    if len(parts) in (2, 3) and all(part.isdecimal() and int(part) for part in parts):
-        return tuple(map(int, parts))
+    if len(parts) in (2, 3) and all(part.isdecimal() and int(part[:9]) > 0 for part in parts):
+        return Header(tuple(map(int, parts)), UINT8, False, formats.PNG)
     try:
-        return files.probe(text, inspection.max_pixels).shape
+        return files.probe(text, inspection.max_pixels)
     except FileError as error:
-        raise ParameterError("input", f"{text!r} is neither a shape such as 224x224x3 nor an image: {error}") from error
+        raise ParameterError("input", f"{error}; a shape such as 224x224x3 or an image is needed") from error
 
 
-def _plain(data: dict[str, Any]) -> Callable[[Any], None]:
-    def draw(stream: Any) -> None:
-        for key, value in data.items():
-            stream.write(f"{key}: {value}\n")
-
-    return draw
+def _first_image(inspection: Inspection) -> Header | None:
+    for name in inspection.things:
+        if os.path.isfile(name) and formats.by_suffix(name) is not None and not _is_kernel_array(name):
+            return files.probe(name, inspection.max_pixels)
+    return None

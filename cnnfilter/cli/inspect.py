@@ -9,7 +9,8 @@ Examples:
   cnnfilter inspect                                        # what there is
   cnnfilter inspect sobel-v photo.jpg                      # a kernel and an image
   cnnfilter inspect samples/vgg16.toml --input 224x224x3   # the layers of a network
-  cnnfilter inspect img.png --kernel sobel-v --at 3,4      # one output value, step by step"""
+  cnnfilter inspect img.png --kernel sobel-v --at 3,4      # one output value, step by step
+  cnnfilter inspect img.png --kind max --size 2 --walk 4   # the first windows, one by one"""
 
 
 @click.command(params=inspected_parameters(), epilog=EXAMPLES)
@@ -18,6 +19,10 @@ def inspect(context: click.Context, /, **_: object) -> int:
     """Explain images, kernels and pipelines; without a THING, list what there is.
 
     THING is an existing file (an image or array, a pipeline, a kernel, weights), or else a kernel as for --kernel.
+
+    --at and --walk trace output values step by step: of convolve with --kernel, of pool with --kind, --size or
+    --global, of a pipeline with --steps or --file. There THING is the image; where it is a pipeline or a kernel, the
+    image is --input. An edge is called weak from 5%, clear from 25%, strong from 60% of the largest possible answer.
     """
     inspection = Inspection.of(context)
     if inspection.at is not None or inspection.walk is not None:

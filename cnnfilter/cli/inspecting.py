@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from cnnfilter.cli.options import Command, complete_kernels, decorated, parameters
+from cnnfilter.core.vocabulary import Mapping
 
 
 def _things(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -23,7 +24,9 @@ _OWN: tuple[Callable[[Command], Command], ...] = (
         "--input", metavar="HxW[xC]|IMAGE", help="What a kernel or a pipeline is applied to: a shape, or an image."
     ),
     click.option("--at", metavar="Y,X[,C]", help="Trace the output value there; all channels without C."),
-    click.option("--walk", type=click.IntRange(min=1), metavar="N", help="Trace the first N output values."),
+    click.option(
+        "--walk", type=click.IntRange(min=1), metavar="N", help="Trace N output values in turn, from --at on."
+    ),
     click.option(
         "--layer", metavar="NAME", help="The layer of a pipeline whose output is traced.  [default: the last]"
     ),
@@ -82,7 +85,7 @@ class Inspection:
     convolve: dict[str, Any]
     pool: dict[str, Any]
     pipeline: dict[str, Any]
-    mapping: str
+    mapping: Mapping
     depth: str
     gray: str | None
     alpha: str

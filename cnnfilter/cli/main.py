@@ -5,28 +5,30 @@ import io
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
 import click
 
-from cnnfilter.cli.convolve import convolve
-from cnnfilter.cli.inspect import inspect
-from cnnfilter.cli.pipeline import pipeline
-from cnnfilter.cli.pool import pool
-from cnnfilter.cli.reporting import complain
+from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import CnnfilterError, ParameterError
 
 PROGRAM = "cnnfilter"
 COMPLETION_VARIABLE = "_CNNFILTER_COMPLETE"
 CLOSED_PIPE = 141
+# The subcommands and what the help says of them; each is the function of its name in the module of its name.
+COMMANDS = {
+    "convolve": "Filter images with kernels: edges, blur, sharpening, a matrix.",
+    "inspect": "Explain images, kernels and pipelines; list what there is.",
+    "pipeline": "Run images through a pipeline of CNN layers.",
+    "pool": "Pool images: the maximum, minimum or mean of windows.",
+}
 
 EPILOG = """\b
 Examples:
   cnnfilter convolve img.png --kernel sobel-v --stride 2
-  cnnfilter pool "photos/*.jpg" --kind avg --size 4 -o small/
   cnnfilter pipeline img.png --steps "gray | convolve sobel-v | relu | pool"
   cnnfilter inspect sobel-v
 """
@@ -40,14 +42,27 @@ class Stopped(BaseException):
         self.number = number
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """A group whose subcommands are loaded when they are called."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called, in place of its entry in the help."""
+        name, entry, rest = super().resolve_command(ctx, args)
+        if entry is None or entry.name is None:
+            return name, entry, rest
+        return name, getattr(import_module(f"cnnfilter.cli.{entry.name}"), entry.name), rest
+
+
+@click.group(cls=_Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name=PROGRAM, prog_name=PROGRAM)
 def cli() -> None:
     """The operations of a convolutional neural network in the shell, on real images."""
 
 
-for command in (convolve, pool, pipeline, inspect):
-    cli.add_command(command)
+for name, does in COMMANDS.items():
+    cli.add_command(click.Command(name, short_help=does))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -79,6 +94,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CnnfilterError as error:
         complain(error.in_shell if isinstance(error, ParameterError) else str(error))
         if state["verbose"]:
+            import traceback
+
             traceback.print_exc()
         return error.exit_code
     except OSError as error:

@@ -28,6 +28,7 @@ class Shared:
     alpha: str
     recursive: bool
     jobs: int | None
+    cluster: str | None
     no_clobber: bool
     dry_run: bool
     max_pixels: int
@@ -36,6 +37,8 @@ class Shared:
     quality: int
     report: str | None
     report_file: str | None
+    montage: str | None
+    preview: bool
     quiet: bool
     verbose: bool
 
@@ -105,6 +108,12 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         metavar="N",
         help="Images in flight at once, a process each.  [default: the processors available]",
     ),
+    click.option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Run on a Dask cluster (extra: cluster): tcp://HOST:PORT, a scheduler file, or local:N for N worker"
+        " processes on this machine.",
+    ),
     click.option("-n", "--no-clobber", is_flag=True, help="Leave an output that exists alone and say skipped."),
     click.option("--dry-run", is_flag=True, help="Say what would be done, with output shapes, from headers alone."),
     click.option(
@@ -142,6 +151,13 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         metavar="FILE",
         help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
     ),
+    click.option(
+        "--montage",
+        metavar="FILE",
+        help="Lay inputs, kernels, layers and outputs out in one labelled picture: the first 12 inputs, up to 64 maps"
+        " of an output; at most about 2000 x 12000 pixels.",
+    ),
+    click.option("--preview", is_flag=True, help="Show the result in the terminal, beside its input."),
     click.option("-q", "--quiet", is_flag=True, help="No table and no progress; errors stay."),
     click.option(
         "-v", "--verbose", is_flag=True, is_eager=True, callback=_note_verbose, help="Add the traceback to an error."

@@ -26,6 +26,11 @@ class Progress:
         self._last_input: str | None = None
         self._failed = 0
 
+    @property
+    def console(self) -> Console:
+        """Where to print what is to stand above the bar."""
+        return self._bar.console
+
     def start(self) -> None:
         """Show the bar; a signal meanwhile waits, for half a bar could not be taken away again."""
         late: list[int] = []

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from cnnfilter.batch.report import Record, Totals, csv_header, csv_line, json_line
 from cnnfilter.cli.options import Shared
-from cnnfilter.core.words import printable
+from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import FileError, ParameterError
 
 if TYPE_CHECKING:
+    from cnnfilter.cli.gallery import Gallery
     from cnnfilter.cli.progress import Progress
 
 MOST_ROWS = 50
@@ -30,6 +31,7 @@ class Reporter:
         self.form, self.stream, self.is_batch, self.quiet, self.is_file = form, stream, is_batch, quiet, is_file
         self.verbose = False
         self.progress: Progress | None = None
+        self.gallery: Gallery | None = None
         self.rows: list[Record] = []
         self.failures: list[Record] = []
         self.count = 0
@@ -76,6 +78,8 @@ class Reporter:
         if self.progress is not None:
             self.progress.count(record)
         self._say(record)
+        if self.gallery is not None:
+            self.gallery.receive(record)
         if self.form == "json":
             self._write(json_line(record.as_dict()))
         elif self.form == "csv":
@@ -100,6 +104,8 @@ class Reporter:
         """Report the totals of a batch, and the table."""
         if self.progress is not None:
             self.progress.stop()
+        if self.gallery is not None:
+            self.gallery.finish()
         if totals.left:
             complain(f"stopped, since nothing more can be written: {totals.left} images are left")
         if self.form == "json" and self.is_batch:
@@ -127,10 +133,3 @@ class Reporter:
         except OSError as error:
             name = self.stream.name if self.is_file else "standard output"
             raise FileError(str(name), f"the report cannot be written: {error.strerror}") from error
-
-
-def complain(message: str) -> None:
-    """One line on standard error, whatever is in it."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # standard error may be closed
-        sys.stderr.write(f"cnnfilter: {printable(message)}\n")
-        sys.stderr.flush()

@@ -1,18 +1,27 @@
 """From parsed options to a finished run: settings, jobs, report, exit code."""
 
+import contextlib
+import gc
 import os
 import sys
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from cnnfilter.batch import paths, runner
+from cnnfilter.batch.montage import Montage
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.reporting import Reporter
+from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import ParameterError
 from cnnfilter.images.files import WriteOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cnnfilter.batch.cluster import executor
 
 
 def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
@@ -23,6 +32,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     Raises:
         ParameterError: wrong usage.
     """
+    _collect_garbage()
     settings = settings_of(shared, maps)
     sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
     results = [result for step in steps for result in step.results]
@@ -34,16 +44,73 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
     if shared.report_file is not None:
         _check_report_file(shared.report_file, jobs)
-    with Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter:
+    montage = _montage(shared, settings, jobs)
+    jobs = montage.jobs if montage else jobs
+    with (
+        _cluster(shared, jobs, steps, settings) as cluster,
+        Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
+    ):
         reporter.verbose = shared.verbose
+        if shared.preview and not shared.dry_run:
+            from cnnfilter.cli.gallery import gallery
+
+            reporter.gallery = gallery(shared, jobs, to_stderr=to_stream)
+            jobs = reporter.gallery.framed(jobs) if reporter.gallery else jobs
         if len(jobs) > 1 and not (shared.quiet or shared.dry_run) and sys.stderr is not None and sys.stderr.isatty():
             from cnnfilter.cli.progress import Progress
 
             reporter.progress = Progress(len(jobs))
             reporter.progress.start()
-        totals = runner.run(jobs, steps, settings, reporter.receive, workers=shared.jobs)
+            if reporter.gallery is not None:
+                reporter.gallery.stand_above(reporter.progress)
+        receive = montage.passing(reporter.receive) if montage else reporter.receive
+        totals = runner.run(jobs, steps, settings, receive, workers=shared.jobs, cluster=cluster)
         reporter.finish(totals)
+    if montage:
+        shown, count = montage.write(settings.encoding)
+        if shown < count and not shared.quiet:
+            complain(f"warning: {shared.montage} shows the first {shown} of {count} inputs")
     return totals.exit_code
+
+
+@contextlib.contextmanager
+def _cluster(
+    shared: Shared, jobs: list[Job], steps: list[Step], settings: Settings
+) -> "Iterator[executor.Cluster | None]":
+    """The cluster that the options ask for, or None; headers alone are read here."""
+    if shared.cluster is None:
+        yield None
+        return
+    if shared.jobs is not None:
+        raise ParameterError("jobs", "is for this machine's own workers; with --cluster say how many as local:N")
+    from cnnfilter.batch.cluster import connection, executor
+
+    if settings.dry_run:
+        connection.parse(shared.cluster)
+        yield None
+        return
+    with executor.connected(shared.cluster, jobs, steps, settings) as cluster:
+        yield cluster
+
+
+def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> Montage | None:
+    """The montage that is asked for and will be made.
+
+    Raises:
+        ParameterError: it cannot be written where it is wanted.
+    """
+    if shared.montage is None:
+        return None
+    montage = Montage(shared.montage, jobs, shared.report_file, maps_apart=settings.maps == "files")
+    stays = settings.no_clobber and os.path.lexists(shared.montage)
+    return None if settings.dry_run or stays else montage
+
+
+def _collect_garbage() -> None:
+    """Start the collector, which the command keeps off while it loads; what is loaded by now stays, and is left out."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def settings_of(shared: Shared, maps: Maps) -> Settings:

@@ -83,20 +83,25 @@ def _values(record: Record) -> list[tuple[str, str]]:
         name = printable(record.kernel if len(record.kernel) <= 40 else record.kernel[:37] + "...")
         found.append(("kernel", f"{name} ({by(record.kernel_shape)})"))
     if record.stride and record.padding and record.dilation:
-        found.append(("windows", _windows(record.stride, record.padding, record.pad_mode, record.dilation)))
+        found.append(("windows", windows(record.stride, record.padding, record.pad_mode, record.dilation)))
     if record.mapping:
         clipped = f", {record.clipped} values clipped" if record.clipped else ""
         found.append(("mapping", record.mapping + clipped))
     if record.params is not None:
         found.append(("parameters", str(record.params)))
     if record.macs is not None:
-        found.append(("cost", f"{record.macs} multiply-accumulates ({_short(2 * record.macs)}FLOPs)"))
+        found.append(("cost", f"{record.macs} multiply-accumulates ({short(2 * record.macs)}FLOPs)"))
     if record.seconds is not None:
         found.append(("seconds", f"{record.seconds:.3f}"))
     return found
 
 
-def _windows(stride: Sequence[int], padding: Sequence[Sequence[int]], mode: str | None, dilation: Sequence[int]) -> str:
+def windows(stride: Sequence[int], padding: Sequence[Sequence[int]], mode: str | None, dilation: Sequence[int]) -> str:
+    """Where windows lie, in words.
+
+    >>> windows((2, 2), ((1, 1), (1, 1)), "reflect", (1, 1))
+    'stride 2, padding 1 reflect'
+    """
     (top, bottom), (left, right) = padding
     even = str(top) if top == bottom == left == right else f"{top},{bottom} x {left},{right}"
     parts = [
@@ -125,8 +130,8 @@ def _table(rows: Sequence[Record], *, narrow: bool) -> Table:
             "out": by(record.output_shape or ()),
             "values": f"{record.compression or 0:.2%}",
             "mapping": record.mapping or "",
-            "MACs": _short(record.macs or 0),
-            "bytes": "" if record.output_bytes is None else _short(record.output_bytes),
+            "MACs": short(record.macs or 0),
+            "bytes": "" if record.output_bytes is None else short(record.output_bytes),
             "s": "" if record.seconds is None else f"{record.seconds:.2f}",
         }
         table.add_row(place, *(cells[name] for name in columns))
@@ -139,8 +144,8 @@ def _layers(record: Record, *, narrow: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, show_footer=True)
     table.add_column("layer", "total", overflow="fold", ratio=1, min_width=8)
     totals = {
-        "params": _short(sum(row["params"] for row in layers)),
-        "MACs": _short(sum(row["macs"] for row in layers)),
+        "params": short(sum(row["params"] for row in layers)),
+        "MACs": short(sum(row["macs"] for row in layers)),
         "ms": f"{1000 * sum(row['seconds'] or 0 for row in layers):.1f}",
     }
     columns = ("output", "params") if narrow else ("type", "output", "params", "MACs", "sees", "bytes", "ms")
@@ -152,10 +157,10 @@ def _layers(record: Record, *, narrow: bool) -> Table:
         cells = {
             "type": row["type"],
             "output": by(row["output_shape"]),
-            "params": _short(row["params"]),
-            "MACs": _short(row["macs"]),
+            "params": short(row["params"]),
+            "MACs": short(row["macs"]),
             "sees": by(row["receptive_field"]) if row["receptive_field"] else "all",
-            "bytes": _short(row["bytes"]),
+            "bytes": short(row["bytes"]),
             "ms": "" if row["seconds"] is None else f"{1000 * row['seconds']:.1f}",
         }
         table.add_row(Text(printable(row["name"])), *(cells[name] for name in columns))
@@ -186,10 +191,10 @@ def _change(before: int, after: int) -> str:
     return f"{before} {ARROW} {after}, {after / before:.2%}"
 
 
-def _short(number: int) -> str:
+def short(number: int) -> str:
     """A number with three figures and a unit: 1.85M.
 
-    >>> _short(1849000), _short(12)
+    >>> short(1849000), short(12)
     ('1.85M', '12')
     """
     for exponent, unit in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core import engine
-from cnnfilter.core.engine import small
+from cnnfilter.core.engine import small, threads
+from cnnfilter.core.engine.gradient import Magnitude
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PaddingLike, PadMode, PairLike, Windows, pad_mode as parse_pad_mode, pair
 from cnnfilter.core.kernels import Kernel, as_kernel
 from cnnfilter.core.numbers import exact, flag
-from cnnfilter.core.samples import BAND, Rendering, SampleType, auto_mapping
+from cnnfilter.core.samples import Rendering, SampleType, auto_mapping
 from cnnfilter.core.vocabulary import CHANNELS, MAPPINGS, Channels, Mapping, choice
 from cnnfilter.errors import ParameterError, UnfitError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Convolution:
     """A convolution with everything that users say about it, parsed: response = sums / divisor x scale + bias."""
 
@@ -111,86 +112,23 @@ class Convolution:
         `samples` are by default of the image's own type. Responses are multiplied by `level_scale`, the ratio between
         the levels of the samples and those of the image, before they are mapped.
         """
-        shape = self.output_shape(image.shape)
-        image = image if image.ndim == 3 else image[:, :, None]
-        kernel = self.kernel.spanning(image.shape[2])
-        kernel = kernel.flipped() if self.flip else kernel
-        mapping = self.resolve(mapping, to_float=image.dtype.kind == "f", is_stack=is_stack)
-        rendering = Rendering(
-            mapping,
-            self.scale / kernel.divisor * level_scale,
-            self.bias * level_scale,
-            None if mapping == "raw" else samples or SampleType.of(image.dtype),
-            per_map=is_stack or kernel.is_bank,
-        )
-        matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
-        tasks = [
-            Correlation(m, self.windows, self.pad_mode, self.channels == "sum" and not kernel.is_bank) for m in matrices
-        ]
-        plans = [engine.plan(task, image, None if kernel.is_gradient else rendering, count=count) for task in tasks]
-        if len({(planned.strategy, planned.band_rows) for planned in plans}) > 1:  # a gradient's parts go band by band
-            plans = [engine.plain(task, image) for task in tasks]
-        if planned := plans[0].fused or plans[0].direct:
-            result, clipped = engine.rendered(planned, image)
-            return result.reshape(shape), clipped
-        bands = functools.partial(_bands, tasks, image, plans)
-        bounds = None if kernel.is_gradient else plans[0].bounds
-        result, clipped = rendering.render(bands, tasks[0].output_shape(image.shape), bounds)
-        return result.reshape(shape), clipped
+        planes = image if image.ndim == 3 else image[:, :, None]
+        asked = (image.shape, mapping, samples, level_scale, count, is_stack)
+        if self.kernel.matrix.size > LARGEST_REMEMBERED or (image.dtype.kind in "iu" and image.dtype.itemsize == 8):
+            return _prepared(self, planes, *asked).run(planes)
+        return _remembered(self, image.dtype, threads.threads(), *asked).run(planes)
 
-    def respond_premultiplied(
-        self,
-        image: NDArray[Any],
-        alpha: NDArray[Any],
-        mapping: Mapping,
-        samples: SampleType | None,
-        level_scale: Fraction = Fraction(1),
-    ) -> tuple[NDArray[Any], NDArray[Any], int]:
-        """(samples or response, alpha, number of values clipped) of colours weighted with their opacity.
+    def prepared(self, shape: tuple[int, ...], dtype: np.dtype[Any], mapping: Mapping = "auto") -> "Prepared":
+        """How images of that shape and type become samples of their own type; nothing is computed.
 
-        With W for the weighted sum over a window: the new alpha is W(alpha) x scale, clipped to the opaque level, and
-        the colour W(colour x alpha) / W(alpha), so that transparent pixels do not bleed into opaque ones; bias is added
-        to the colour. Where nothing is opaque the colour is 0. Not for kernels that sum to zero.
-        Source: Porter and Duff, "Compositing digital images", 1984.
+        Raises:
+            UnfitError: the output would be empty, or a bank takes another number of channels.
         """
-        opaque = np.iinfo(alpha.dtype).max
-        sums = replace(self, kernel=replace(self.kernel, divisor=1), scale=Fraction(1), bias=Fraction(0))
-        veil = alpha.reshape(*alpha.shape, *[1] * (image.ndim - 2))
-        colours = sums.respond(image.astype(_WIDER[image.dtype.type]) * veil)[0]
-        weights = sums.respond(alpha)[0]
-        gain = float(self.scale / self.kernel.divisor)
-        height, width = weights.shape
-        shape = (height, width, colours.size // weights.size)
-
-        def bands() -> Iterator[tuple[slice, NDArray[Any]]]:
-            rows = max(1, BAND // (width * shape[2]))
-            for start in range(0, height, rows):
-                band = slice(start, start + rows)
-                weight = weights[band, :, None].astype(np.float64)
-                full = opaque / gain if gain else 0.0
-                below = np.minimum(weight, full) if gain > 0 else np.maximum(weight, full)
-                seen = below * gain > 0
-                ratio = colours[band].reshape(-1, width, shape[2]) / np.where(seen, below, 1)
-                yield band, np.where(seen, ratio, 0)
-
-        rendering = Rendering(mapping, level_scale, self.bias * level_scale, samples)
-        result, clipped = rendering.render(bands, shape, None)
-        levels = np.clip(np.floor(weights * gain * float(level_scale) + 0.5), 0, round(opaque * level_scale))
-        veil_type = alpha.dtype if samples is None else samples.dtype
-        return result.reshape(height, width, *image.shape[2:]), levels.astype(veil_type), clipped
-
-    def kept_alpha(self, alpha: NDArray[Any]) -> NDArray[Any]:
-        """The alpha under the centre of each window, clamped to the image."""
-        rows, columns = self.windows.output_size(*alpha.shape)
-        centers = self.windows.centers(0, rows, alpha.shape[0]), self.windows.centers(1, columns, alpha.shape[1])
-        return alpha[np.ix_(*centers)]
+        return _remembered(self, dtype, threads.threads(), shape, mapping, None, Fraction(1), True, False)
 
 
-# Types that hold products of two samples.
-_WIDER: dict[type[np.generic], type[np.generic]] = {
-    np.uint8: np.uint16,
-    np.uint16: np.uint32,
-}
+# Entries of a kernel from which on plans are not remembered.
+LARGEST_REMEMBERED = 1 << 16
 
 
 def convolve(
@@ -335,6 +273,74 @@ def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
             raise ParameterError(parameter, "whole numbers above 2^63 are too large")
         array = array.astype(np.int64)
     return array
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A convolution planned for one kind of image: two tasks for a gradient magnitude, otherwise one."""
+
+    shape: tuple[int, ...]  # of the response
+    tasks: list[Correlation]
+    plans: list[engine.Plan]
+    rendering: Rendering
+    magnitude: Magnitude | None = None
+
+    def run(self, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
+        """(response or samples, number of values clipped) for an image of (height, width, channels)."""
+        if planned := self.magnitude or self.plans[0].whole:
+            result, clipped = engine.rendered(planned, image)
+            return result.reshape(self.shape), clipped
+        bands = functools.partial(_bands, self.tasks, image, self.plans)
+        bounds = None if len(self.tasks) > 1 else self.plans[0].bounds
+        result, clipped = self.rendering.render(bands, self.tasks[0].output_shape(image.shape), bounds)
+        return result.reshape(self.shape), clipped
+
+
+def _prepared(
+    convolution: Convolution,
+    image: NDArray[Any],
+    shape: tuple[int, ...],
+    mapping: Mapping,
+    samples: SampleType | None,
+    level_scale: Fraction,
+    count: bool,
+    is_stack: bool,
+) -> Prepared:
+    """Plans for images of the type of `image`, (height, width, channels), which users have as `shape`."""
+    kernel = convolution.kernel.spanning(image.shape[2])
+    kernel = kernel.flipped() if convolution.flip else kernel
+    mapping = convolution.resolve(mapping, to_float=image.dtype.kind == "f", is_stack=is_stack)
+    rendering = Rendering(
+        mapping,
+        convolution.scale / kernel.divisor * level_scale,
+        convolution.bias * level_scale,
+        None if mapping == "raw" else samples or SampleType.of(image.dtype),
+        per_map=is_stack or kernel.is_bank,
+    )
+    matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
+    sums = convolution.channels == "sum" and not kernel.is_bank
+    tasks = [Correlation(matrix, convolution.windows, convolution.pad_mode, sums) for matrix in matrices]
+    output = convolution.output_shape(shape)
+    if not kernel.is_gradient:
+        return Prepared(output, tasks, [engine.plan(tasks[0], image, rendering, count=count)], rendering)
+    plans = [engine.plan(task, image) for task in tasks]
+    if len({(planned.strategy, planned.band_rows) for planned in plans}) > 1:  # a gradient's parts go band by band
+        plans = [engine.plain(task, image) for task in tasks]
+    magnitude = engine.magnitude(tasks, image, rendering, count=count)
+    return Prepared(output, tasks, plans, rendering, magnitude)
+
+
+@functools.lru_cache(maxsize=32)
+def _remembered(
+    convolution: Convolution,
+    dtype: np.dtype[Any],
+    threads: int,  # with which plans change, but not results
+    shape: tuple[int, ...],
+    *asked: Any,
+) -> Prepared:
+    """What is prepared once for all images of a shape and a type, if that tells all (not so for 64 bits)."""
+    stand_in = np.broadcast_to(np.zeros((), dtype), (*shape, 1)[:3])
+    return _prepared(convolution, stand_in, shape, *asked)
 
 
 def _bands(

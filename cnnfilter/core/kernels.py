@@ -3,8 +3,10 @@
 The tables are text, so that listing and completing names needs no NumPy.
 """
 
+import functools
 import math
 import re
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -60,6 +62,8 @@ LARGEST_KERNEL = 1 << 24
 LARGEST_SIDE = 100_000
 _ENTRY_GAP = re.compile(r"\s*,\s*|\s+")
 _EXACT_INTEGER = 1 << 53
+# How many kernels are remembered after they have been parsed, of up to SMALL entries.
+REMEMBERED, SMALL = 64, 4096
 _LARGEST_DIVISOR = 1 << 53
 
 
@@ -77,6 +81,12 @@ class Kernel:
     divisor: int = 1
     label: str = "kernel"
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        """Keep the matrix from being changed: what was planned for a kernel is remembered."""
+        if self.matrix.flags.writeable:
+            object.__setattr__(self, "matrix", self.matrix.copy())
+            self.matrix.flags.writeable = False
 
     @property
     def size(self) -> Pair:
@@ -156,6 +166,14 @@ def kernel(text: str) -> Kernel:
         ParameterError: an unknown name (near names are listed), or parameters, a file or a matrix of no use.
     """
     text = text.strip()
+    family = text.partition(":")[0]
+    if text.lower().endswith(FILE_SUFFIXES) and not {text, family} & {*NAMED, *GRADIENTS, *FAMILIES}:
+        return _from_file(text)
+    return _remembered(text, functools.partial(_from_text, text))
+
+
+def _from_text(text: str) -> Kernel:
+    """The kernel that text other than a file's name describes."""
     if text in NAMED:
         return _named(text)
     if text in GRADIENTS:
@@ -165,8 +183,6 @@ def kernel(text: str) -> Kernel:
         from cnnfilter.core import families
 
         return families.build(text)
-    if text.lower().endswith(FILE_SUFFIXES):
-        return _from_file(text)
     if re.match(r"[-+.\d;,\s]|(nan|inf)\b", text, re.IGNORECASE):
         entries = parse_matrix(text)
         return _from_fractions(text, entries)
@@ -179,7 +195,26 @@ def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:
     """A Kernel from what `convolve` takes: text as for `kernel`, a Kernel, or a matrix of numbers."""
     if isinstance(value, Kernel):
         return value
-    return kernel(value) if isinstance(value, str) else from_array(value)
+    if isinstance(value, str):
+        return kernel(value)
+    import numpy as np
+
+    if isinstance(value, np.ndarray) and value.size <= SMALL and value.dtype.kind in "biuf":
+        return _remembered((value.tobytes(), value.dtype, value.shape), functools.partial(from_array, value))
+    return from_array(value)
+
+
+def _remembered(key: Hashable, parse: Callable[[], Kernel]) -> Kernel:
+    """What `parse` gives, or gave for the same key, if that is small."""
+    found = _known.get(key) or parse()
+    if found.matrix.size <= SMALL:
+        if len(_known) >= REMEMBERED:
+            _known.clear()
+        _known[key] = found
+    return found
+
+
+_known: dict[Hashable, Kernel] = {}
 
 
 def from_array(values: "ArrayLike", name: str | None = None, label: str = "kernel") -> Kernel:

@@ -1,6 +1,7 @@
 """Pooling: maximum, minimum or mean of windows, channel by channel."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.core import engine
 from cnnfilter.core.convolution import as_image
-from cnnfilter.core.engine import extremes
+from cnnfilter.core.engine import extremes, means
 from cnnfilter.core.engine.layout import BandPlan
 from cnnfilter.core.engine.padding import padded_rows
 from cnnfilter.core.engine.task import Correlation
@@ -59,7 +60,7 @@ class Pooling:
             cast("Kind", choice(kind, KINDS, "kind")),
             None if isinstance(size, str) and size.lower() == ALL else pair(size, "size"),
             None if stride is None else pair(stride, "stride"),
-            padding,
+            padding if isinstance(padding, int | str) else _frozen(padding),
             flag(ceil_mode, "ceil_mode"),
             flag(count_include_pad, "count_include_pad"),
             pair(dilation, "dilation"),
@@ -72,15 +73,7 @@ class Pooling:
 
     def windows(self, shape: tuple[int, ...]) -> Windows:
         """The windows on an image of `shape`."""
-        if self.size is None:
-            return Windows((shape[0], shape[1]), (shape[0], shape[1]))
-        return Windows.of(
-            self.size,
-            stride=self.stride or self.size,
-            padding=self.padding,
-            dilation=self.dilation,
-            ceil_mode=self.ceil_mode,
-        )
+        return _windows(self, (shape[0], shape[1]) if self.size is None else self.size)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the output for an image of `shape`.
@@ -115,6 +108,8 @@ class Pooling:
         untouched = mapping == "clip" and samples == own and level_scale == 1 and image.dtype.kind != "f"
         if self.kind != "avg" and (mapping == "raw" or untouched):
             return self._extremes(planes).reshape(shape), 0
+        if untouched and (plan := means.plan(planes, self.windows(image.shape))):
+            return means.run(plan, planes).reshape(shape), 0
         rendering = Rendering(mapping, level_scale, samples=None if mapping == "raw" else samples)
         if (fused := self._fused(planes, rendering, count=count)) is not None:
             result, clipped = engine.rendered(fused, planes)
@@ -217,6 +212,24 @@ def pool(
         dilation=dilation,
     )
     return parsed.respond(as_image(image), cast("Mapping", choice(mapping, MAPPINGS, "mapping")), count=False)[0]
+
+
+def _frozen(padding: Any) -> Any:
+    """Lists as tuples."""
+    return tuple(map(_frozen, padding)) if isinstance(padding, Iterable) else padding
+
+
+@functools.lru_cache(maxsize=64)
+def _windows(pooling: Pooling, size: Pair) -> Windows:
+    if pooling.size is None:
+        return Windows(size, size)
+    return Windows.of(
+        size,
+        stride=pooling.stride or size,
+        padding=pooling.padding,
+        dilation=pooling.dilation,
+        ceil_mode=pooling.ceil_mode,
+    )
 
 
 def _whole(image: NDArray[Any], kind: Kind) -> NDArray[Any]:

@@ -299,11 +299,18 @@ def to_gray(image: Array, how: Gray = "luma") -> Array:
 
 def _weighted_mean(band: Array, weights: tuple[int, ...]) -> Array:
     total = sum(weights)
+    if band.dtype.kind == "u" and band.dtype.itemsize <= 2:
+        # All numbers are whole and below 2^24 for bytes, 2^53 for 16 bits, and the quotient cannot round up to a level.
+        kind = np.float32 if band.dtype.itemsize == 1 and total <= 1 << 16 else np.float64
+        sums = band.astype(kind) @ np.array(weights, kind)
+        sums += kind(total // 2)
+        sums /= kind(total)
+        return np.asarray(sums)
     if band.dtype.kind == "f":
         with np.errstate(invalid="ignore", over="ignore"):
             return np.asarray(band.astype(np.float64) @ (np.array(weights) / total))
     wide = np.int64 if band.dtype.itemsize > 1 else np.int32
-    sums: Array = np.zeros(band.shape[:2], wide)
+    sums = np.zeros(band.shape[:2], wide)
     for channel, weight in enumerate(weights):
         sums += band[:, :, channel] * wide(weight)
     return np.asarray((sums + total // 2) // total)

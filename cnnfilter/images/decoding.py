@@ -28,7 +28,7 @@ one_at_a_time = threading.Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what Pillow logs goes to standard error
 # Tags of a TIFF that describe the picture, not how its bytes are stored: description, camera, software, time, artist,
 # copyright, and the EXIF and GPS directories.
-_DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 33432, 34665, 34853}
+DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 33432, 34665, 34853}
 
 
 _MODES: dict[str, np.dtype[Any]] = {
@@ -55,14 +55,19 @@ class Header:
 
 def read_header(file: BinaryIO, max_pixels: int) -> Header:
     """What the header of a picture says; nothing is decoded."""
-    with _open(file, max_pixels) as picture:
-        mode = _target_mode(picture)
-        width, height = picture.size
-        turned = _header_orientation(picture) in (5, 6, 7, 8)
-        if turned and picture.format != "TIFF":  # a TIFF's size is turned by Pillow
-            width, height = height, width
-        shape = (height, width, 3) if mode.startswith("RGB") else (height, width)
-        return Header(shape, _MODES[mode], mode.endswith("A"), formats.by_pillow(picture.format))
+    with opened(file, max_pixels) as picture:
+        return header_of(picture)
+
+
+def header_of(picture: PIL.Image.Image) -> Header:
+    """What the header of an open picture says."""
+    mode = _target_mode(picture)
+    width, height = picture.size
+    turned = header_orientation(picture) in (5, 6, 7, 8)
+    if turned and picture.format != "TIFF":  # a TIFF's size is turned by Pillow
+        width, height = height, width
+    shape = (height, width, 3) if mode.startswith("RGB") else (height, width)
+    return Header(shape, _MODES[mode], mode.endswith("A"), formats.by_pillow(picture.format))
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
@@ -72,7 +77,7 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
 
 
 @contextlib.contextmanager
-def _open(file: BinaryIO, max_pixels: int) -> Iterator[PIL.Image.Image]:
+def opened(file: BinaryIO, max_pixels: int) -> Iterator[PIL.Image.Image]:
     """Pillow's picture, refused from its header if it is too large; Pillow's own warnings are kept off the terminal."""
     with one_at_a_time:  # the limit, warning filters and standard error are the process's own
         yield from _open_alone(file, max_pixels)
@@ -99,8 +104,8 @@ def _open_alone(file: BinaryIO, max_pixels: int) -> Iterator[PIL.Image.Image]:
 def read_picture(file: BinaryIO, size: int, max_pixels: int) -> Image:
     """The first frame of a picture file of `size` bytes, upright."""
     notes = []
-    with _open(file, max_pixels) as picture:
-        if _loses_bits(picture):
+    with opened(file, max_pixels) as picture:
+        if loses_bits(picture):
             notes.append("16-bit samples are read as 8-bit")
         stored, mode = picture.mode, _target_mode(picture)
         with _silent_libtiff(picture):
@@ -112,9 +117,9 @@ def read_picture(file: BinaryIO, size: int, max_pixels: int) -> Image:
         pixels = np.ascontiguousarray(oriented(pixels, orientation))
         alpha = alpha if alpha is None else np.ascontiguousarray(oriented(alpha, orientation))
         profile = picture.info.get("icc_profile") if stored not in ("CMYK", "LAB", "YCbCr", "HSV") else None
-        metadata = Metadata(profile if isinstance(profile, bytes) else None, _dpi(picture), exif)
+        metadata = Metadata(profile if isinstance(profile, bytes) else None, dpi_of(picture), exif)
         file_format = formats.by_pillow(picture.format)
-        frames = _frames(picture)
+        frames = frames_of(picture)
         if frames > 1:
             notes.append(f"only the first of {frames} frames is read")
     return Image(pixels, alpha, file_format, metadata, tuple(notes), size)
@@ -166,7 +171,7 @@ def _as_tiff_says(picture: PIL.Image.Image, pixels: NDArray[Any]) -> NDArray[Any
     return pixels
 
 
-def _loses_bits(picture: PIL.Image.Image) -> bool:
+def loses_bits(picture: PIL.Image.Image) -> bool:
     """Whether the samples in the file have 16 bits and those in memory 8: Pillow's raw modes tell."""
     if picture.mode.startswith("I") or picture.mode == "F":
         return False
@@ -191,7 +196,7 @@ def _exif(picture: PIL.Image.Image) -> tuple[int, bytes | None]:
         exif = picture.getexif()
         orientation = exif.get(_ORIENTATION, 1)
         if picture.format == "TIFF":
-            for tag in set(exif) - _DESCRIPTIVE:
+            for tag in set(exif) - DESCRIPTIVE:
                 del exif[tag]
         if _ORIENTATION in exif:
             exif[_ORIENTATION] = 1
@@ -201,7 +206,7 @@ def _exif(picture: PIL.Image.Image) -> tuple[int, bytes | None]:
     return orientation if orientation in range(1, 9) else 1, block
 
 
-def _header_orientation(picture: PIL.Image.Image) -> int:
+def header_orientation(picture: PIL.Image.Image) -> int:
     """Orientation from what is known before decoding (getexif of a PNG would decode it)."""
     if picture.format != "PNG":
         return _exif(picture)[0]
@@ -214,7 +219,8 @@ def _header_orientation(picture: PIL.Image.Image) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def _dpi(picture: PIL.Image.Image) -> tuple[float, float] | None:
+def dpi_of(picture: PIL.Image.Image) -> tuple[float, float] | None:
+    """Dots per inch along x and y, where they make sense."""
     try:
         x, y = (float(value) for value in picture.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
@@ -222,7 +228,7 @@ def _dpi(picture: PIL.Image.Image) -> tuple[float, float] | None:
     return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
 
 
-def _frames(picture: PIL.Image.Image) -> int:
+def frames_of(picture: PIL.Image.Image) -> int:
     """Number of frames; 1 where later ones cannot be counted. Comes last, since it moves through the file."""
     try:
         return int(getattr(picture, "n_frames", 1))

@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
-import PIL.ImageFont
 from numpy.typing import NDArray
+
+from cnnfilter.images import lettering
 
 GAP = 6
 # Tiles smaller than this are enlarged with hard pixels, so that single values can be seen.
 LEAST_TILE = 128
 # A grid is about this many times as wide as it is high.
 PROPORTION = 1.6
-
-Font = PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont
 
 
 def grid(maps: NDArray[Any], white: int, legend: str = "") -> NDArray[Any]:
@@ -31,7 +30,7 @@ def grid(maps: NDArray[Any], white: int, legend: str = "") -> NDArray[Any]:
     zoom = max(1, -(-LEAST_TILE // max(height, width)))
     height, width = height * zoom, width * zoom
     size = min(max(11, max(height, width) // 20), 28)
-    font, line = PIL.ImageFont.load_default(size), size + size // 3
+    font, line = lettering.font(size), size + size // 3
     cell_height, cell_width = height + line + GAP, max(width, LEAST_TILE // 2) + GAP
     columns = min(count, max(1, round(math.sqrt(count * PROPORTION * cell_height / cell_width))))
     columns = -(-count // -(-count // columns))  # as few as make the same number of rows
@@ -49,7 +48,7 @@ def grid(maps: NDArray[Any], white: int, legend: str = "") -> NDArray[Any]:
     return picture
 
 
-def _wrapped(text: str, width: int, font: Font) -> list[str]:
+def _wrapped(text: str, width: int, font: lettering.Font) -> list[str]:
     """The words of a text in lines of at most `width` pixels."""
     lines: list[str] = []
     for word in text.split():
@@ -61,7 +60,7 @@ def _wrapped(text: str, width: int, font: Font) -> list[str]:
     return lines
 
 
-def _write(place: NDArray[Any], text: str, font: Font, white: int) -> None:
+def _write(place: NDArray[Any], text: str, font: lettering.Font, white: int) -> None:
     """Black letters on the white paper, cut off at the border of `place`."""
     stamp = PIL.Image.new("L", (place.shape[1], place.shape[0]), 255)
     PIL.ImageDraw.Draw(stamp).text((0, 0), text, fill=0, font=font)

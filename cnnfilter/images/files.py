@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -17,13 +16,13 @@ from numpy.typing import NDArray
 
 from cnnfilter.core import npy
 from cnnfilter.errors import FileError, OutputError, ParameterError
-from cnnfilter.images import formats, png
+from cnnfilter.images import formats, png, temporary
 from cnnfilter.images.decoding import Header, check_pixels, one_at_a_time, read_header, read_picture
+from cnnfilter.images.details import Details, read_details
 from cnnfilter.images.formats import MAX_PIXELS, Format
 from cnnfilter.images.image import Image
 
 STANDARD_STREAM = "-"
-TEMPORARY_PREFIX = ".cnnfilter-"
 LARGEST_JPEG_EXIF = 65_533  # one APP1 segment
 
 
@@ -113,6 +112,20 @@ def read(path: str, max_pixels: int = MAX_PIXELS) -> Image:
         if _is_npy(file, path):
             return _read_npy(file, size, max_pixels)
         return read_picture(file, size, max_pixels)
+
+
+def examine(path: str, max_pixels: int = MAX_PIXELS) -> tuple[Image, Details | None]:
+    """The picture in a file and what its header says besides; None for an npy array, which has no header of a picture.
+
+    Raises:
+        FileError: whatever is wrong with it.
+    """
+    with _source(path, max_pixels) as (file, size), _as_file_error(path):
+        if _is_npy(file, path):
+            return _read_npy(file, size, max_pixels), None
+        details = read_details(file, max_pixels)
+        file.seek(0)
+        return read_picture(file, size, max_pixels), details
 
 
 def probe(path: str, max_pixels: int = MAX_PIXELS) -> Header:
@@ -274,17 +287,17 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
             file.write(content.getbuffer())
         return
     # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
-    temporary = target.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+    unfinished = temporary.beside(target)
     try:
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(_permissions(target))
-        temporary.replace(target)
+        unfinished.chmod(_permissions(target))
+        unfinished.replace(target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
 
 

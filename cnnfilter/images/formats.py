@@ -92,8 +92,8 @@ def by_pillow(name: str | None) -> Format:
     return next((f for f in FORMATS if name in f.pillow), BY_NAME["jpeg"] if name == "MPO" else PNG)
 
 
-def for_output(path: str) -> Format:
-    """The format of an output by its suffix.
+def for_output(path: str, parameter: str = "output") -> Format:
+    """The format of an output by its suffix; `parameter` is where it was named.
 
     Raises:
         ParameterError: the suffix names no format, or one that is only read.
@@ -104,5 +104,5 @@ def for_output(path: str) -> Format:
         what = f"the suffix {suffix} of {path!r}" if suffix else f"{path!r} has no suffix, so it"
         ends = " ".join(s for f in FORMATS if f.writable for s in f.suffixes[:1])
         verb = "names" if found is None else "is only read; it names"
-        raise ParameterError("output", f"{what} {verb} no format that can be written; {ends} do, or --format")
+        raise ParameterError(parameter, f"{what} {verb} no format that can be written; {ends} do, or --format")
     return found

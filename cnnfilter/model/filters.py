@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cnnfilter.core import activations
+from cnnfilter.core import activations, transparency
 from cnnfilter.core.convolution import Convolution, as_numbers, conv2d
 from cnnfilter.core.geometry import PaddingLike, PairLike, Windows, pad_mode, pair
 from cnnfilter.core.numbers import real, whole
@@ -93,7 +93,7 @@ class Convolve(Layer):
         """The alpha under the centre of each window; sums over channels and banks leave it out."""
         if self.operation.kernel.is_bank or self.operation.channels == "sum":
             return None
-        return self.operation.kept_alpha(alpha)
+        return transparency.kept(self.operation.windows, alpha)
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The response."""

@@ -86,11 +86,12 @@ def make(type_name: str, keys: dict[str, Any], main: Any = None) -> Layer:
         if known[key] in values:
             raise ParameterError(key, f"is given twice for {type_name}")
         values[known[key]] = value
-    required = [f.name for f in dataclasses.fields(kind) if _is_required(f) and f.name not in values]
+    required = [f.name for f in dataclasses.fields(kind) if is_required(f) and f.name not in values]
     if required:
         raise ParameterError(required[0], f"{type_name} needs it")
     return kind(**values)
 
 
-def _is_required(field: "dataclasses.Field[Any]") -> bool:
+def is_required(field: "dataclasses.Field[Any]") -> bool:
+    """Whether a field of a layer has no default."""
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

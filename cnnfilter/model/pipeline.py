@@ -4,7 +4,7 @@ import operator
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -90,6 +90,29 @@ class Pipeline:
                 return node
         names = [node.name for node in self.nodes]
         raise ParameterError("tap", f"there is no layer {name!r}{like(name, names)}")
+
+    def told(self, name: str) -> Node:
+        """The layer of that name, with sizes and bias that only the weights file tells filled in."""
+        return next(node for node in self._binding.told_nodes if node.name == self.node(name).name)
+
+    def upto(self, name: str) -> "Pipeline":
+        """The pipeline whose result is that layer's output: the layer and those that it needs.
+
+        Raises:
+            ParameterError: there is no such layer.
+        """
+        if self.node(name).name == self.last.name:
+            return self
+        needed = {name}
+        for node in reversed(self.nodes):
+            needed |= set(node.inputs) if node.name in needed else set()
+        kept = [node for node in self.nodes if node.name in needed]
+        written = dict(zip(names_of(self.layers), self.places, strict=False))
+        return replace(
+            self,
+            layers=tuple(replace(node.layer, name=node.name, inputs=node.inputs) for node in kept),
+            places=tuple(written.get(node.name, f"layer {number}") for number, node in enumerate(kept, 1)),
+        )
 
     def shapes(self, input_shape: Shape) -> dict[str, Shape]:
         """The shape of every layer's output, and of the input.

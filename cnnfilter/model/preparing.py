@@ -170,7 +170,7 @@ def _is_pair(size: PairLike) -> bool:
 
 def _interpolated(image: Array, length: int, axis: int) -> NDArray[np.float32]:
     """`image` with `length` samples along `axis`."""
-    first, weights = _taps(image.shape[axis], length)
+    first, weights = taps(image.shape[axis], length)
     rest = (1,) * (image.ndim - axis - 1)
     shape = (*image.shape[:axis], length, *image.shape[axis + 1 :])
     out = np.zeros(shape, np.float32)
@@ -180,14 +180,14 @@ def _interpolated(image: Array, length: int, axis: int) -> NDArray[np.float32]:
     return out
 
 
-def _taps(samples: int, length: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+def taps(samples: int, length: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """(first sample, weights of it and its successors) of each of `length` new samples, as Pillow weighs them."""
     ratio = samples / length
     support = max(ratio, 1.0)
     centers = (np.arange(length) + 0.5) * ratio
     first = np.maximum((centers - support + 0.5).astype(np.intp), 0)
     last = np.minimum((centers + support + 0.5).astype(np.intp), samples)
-    taps = np.arange(math.ceil(support) * 2 + 1)
-    distance = np.abs(first[:, None] + taps - centers[:, None] + 0.5) / support
-    weights = np.where(first[:, None] + taps < last[:, None], np.clip(1 - distance, 0, None), 0)
+    reach = np.arange(math.ceil(support) * 2 + 1)
+    distance = np.abs(first[:, None] + reach - centers[:, None] + 0.5) / support
+    weights = np.where(first[:, None] + reach < last[:, None], np.clip(1 - distance, 0, None), 0)
     return first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -43,7 +43,10 @@ class ReceptiveField:
 
 @dataclass(frozen=True)
 class LayerReport(Keyed):
-    """A row of a summary; `bytes` are those of the output, four a value unless the layer was run."""
+    """A row of a summary; `bytes` are those of the output, four a value unless the layer was run.
+
+    `weight_bytes` are those of its tensors, running statistics included.
+    """
 
     name: str
     type: str
@@ -55,6 +58,7 @@ class LayerReport(Keyed):
     seconds: float | None = None
     effective_stride: Pair | None = None
     effective_padding: Pair | None = None
+    weight_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,11 @@ def summarize(
 ) -> Summary:
     """The summary of layers whose outputs have `shapes`; `schedule` says which outputs each step frees."""
     seen: dict[str, ReceptiveField | None] = {INPUT: ReceptiveField()}
-    rows, stored = [], 0
+    rows = []
     for node in nodes:
         inputs = [shapes[name] for name in node.inputs]
         seen[node.name] = field = _field(node, inputs, [seen[name] for name in node.inputs])
-        stored += sum(math.prod(shape) for shape in node.layer.tensors(*inputs).values())
+        weights = VALUE_BYTES * sum(math.prod(shape) for shape in node.layer.tensors(*inputs).values())
         rows.append(
             LayerReport(
                 node.name,
@@ -97,6 +101,7 @@ def summarize(
                 None,
                 field.stride if field else None,
                 field.padding if field else None,
+                weights,
             )
         )
     field = seen[last]
@@ -107,7 +112,7 @@ def summarize(
         sum(row.params for row in rows),
         sum(row.macs for row in rows),
         _memory(shapes, schedule),
-        stored * VALUE_BYTES,
+        sum(row.weight_bytes for row in rows),
         field.size if field else None,
     )
 

@@ -12,16 +12,17 @@ Floats have theirs, too: a method of `methods`, which makes whole tiles of sums 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine import bands, floats, methods, products, shifts, threads
+from cnnfilter.core.engine import bands, floats, gradient, methods, products, shifts, stretch, threads
 from cnnfilter.core.engine.compiler import compiled
-from cnnfilter.core.engine.finish import finish
+from cnnfilter.core.engine.finish import EXACT_IN_FLOAT32, finish
+from cnnfilter.core.engine.gradient import Magnitude
 from cnnfilter.core.engine.layout import BandPlan, band_rows
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.task import Correlation
@@ -53,13 +54,19 @@ class Plan:
     fused: BandPlan | None = None
     method: floats.Method | None = None
     direct: floats.Fused | None = None
+    stretched: stretch.Stretch | None = None
+
+    @property
+    def whole(self) -> "BandPlan | floats.Fused | stretch.Stretch | None":
+        """What `rendered` takes: from samples to samples at once."""
+        return self.fused or self.direct or self.stretched
 
 
 def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = None, *, count: bool = True) -> Plan:
     """The strategy for `task` on `image` (height, width, channels), of which only shape and type are looked at.
 
-    Sums of whole numbers that become samples by `rendering` are fused where that can be done: not for banks,
-    `normalize`, kernels of zeros and what 32 bits cannot hold. Without `count` clipped values are not counted then.
+    Sums of whole numbers that become samples by `rendering` are fused where that can be done: not for banks, kernels of
+    zeros, what 32 bits cannot hold, and `normalize` beyond bytes. Without `count` clipped values are not counted then.
 
     >>> from cnnfilter.core.geometry import Windows
     >>> from cnnfilter.core.samples import UINT8
@@ -73,11 +80,12 @@ def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = N
     planned = plain(task, image)
     if planned.bounds is None and task.bounds(image) is None:
         return _of_floats(task, image, rendering, count=count) or planned
+    if rendering and rendering.mapping == "normalize":
+        return _stretched(task, rendering, image, planned)
     fused = _fused(task, rendering, image, planned.bounds, count=count) if rendering else None
     if fused is None:
         return planned
-    why = f"one kernel a channel; {fused.why}"
-    return Plan("bands", fused.finish.dtype, fused.rows, planned.bounds, why, fused)
+    return Plan("bands", fused.finish.dtype, fused.rows, planned.bounds, f"one kernel a channel; {fused.why}", fused)
 
 
 def _of_floats(task: Correlation, image: NDArray[Any], rendering: Rendering | None, *, count: bool) -> Plan | None:
@@ -163,10 +171,49 @@ def _fused(
     return BandPlan(program, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
 
 
-def rendered(planned: BandPlan | floats.Fused, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
+def _stretched(task: Correlation, rendering: Rendering, image: NDArray[Any], planned: Plan) -> Plan:
+    """`normalize` of sums within 16 bits to bytes; scale and bias do not matter to it, but for their signs."""
+    samples, bounds = rendering.samples, planned.bounds
+    if not samples or samples.dtype != np.uint8 or rendering.gain <= 0 or rendering.per_map:
+        return planned
+    fits = bounds and max(-bounds[0], bounds[1]) <= stretch.LARGEST
+    sums = _fused(task, Rendering("raw"), image, bounds, count=False) if fits else None
+    if sums is None:
+        return planned
+    stretched = stretch.of(sums)
+    why = f"one kernel a channel; {stretched.why}"
+    return replace(planned, strategy="bands", band_rows=stretched.sums.rows, why=why, stretched=stretched)
+
+
+def magnitude(tasks: list[Correlation], image: NDArray[Any], rendering: Rendering, *, count: bool) -> Magnitude | None:
+    """The plan for scale * sqrt(v^2 + h^2) + bias of two tasks; None where float32 does not do."""
+    samples = rendering.samples
+    if rendering.mapping == "normalize" or (samples and (samples.dtype.kind not in "iu" or samples.dtype.itemsize > 2)):
+        return None
+    parts = []
+    for task in tasks:
+        bounds = task.bounds(image)
+        if not bounds or max(-bounds[0], bounds[1]) >= EXACT_IN_FLOAT32:
+            return None
+        parts.append(_fused(task, Rendering("raw"), image, bounds, count=False))
+    whole = [part for part in parts if part]
+    if len(whole) < len(parts):
+        return None
+    bias = float(rendering.bias) + (samples.middle if samples and rendering.mapping == "shift" else 0)
+    levels = Levels(bias, rendering.mapping == "abs", samples, count=count)
+    return gradient.of(whole, float(rendering.gain), levels)
+
+
+def rendered(
+    planned: BandPlan | stretch.Stretch | Magnitude | floats.Fused, image: NDArray[Any]
+) -> tuple[NDArray[Any], int]:
     """(samples, number of values clipped) as planned."""
     if isinstance(planned, floats.Fused):
         return floats.run(planned, image, threads.threads() if planned.method.workload >= WORTH_THREADS else 1)
+    if isinstance(planned, Magnitude):
+        return gradient.run(planned, image, _threads(image, planned.parts[0].output))
+    if isinstance(planned, stretch.Stretch):
+        return stretch.run(planned, image, _threads(image, planned.sums.output)), 0
     return bands.run(planned, image, _threads(image, planned.output))
 
 

@@ -1,5 +1,6 @@
 """Carrying out a plan: bands of rows are loaded, padded, computed and stored, by one thread or several."""
 
+import functools
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -7,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine import threads
+from cnnfilter.core.engine import outputs, threads
 from cnnfilter.core.engine.layout import BandPlan, Call, Load, Picking, Span
-from cnnfilter.core.engine.padding import indices
+from cnnfilter.core.engine.padding import index, indices
 from cnnfilter.core.engine.scratch import borrowed
 
 Array = NDArray[Any]
@@ -21,49 +22,56 @@ def run(plan: BandPlan, image: Array, count: int = 1) -> tuple[Array, int]:
     The number is 0 for plans that do not count.
     """
     rows = plan.output[0]
-    out = np.empty(plan.output, plan.finish.output)
-    last = rows - plan.rows  # the last band overlaps the one before: one layout serves all
-    starts = [(min(first, last), first) for first in range(0, rows, plan.rows)]
-    plan.layout  # noqa: B018 - made once, before threads share it
+    out = outputs.empty(plan.output, plan.finish.output)
+    flat = out.reshape(rows, -1)
+    items = starts(rows, plan.rows)
+    size = plan.layout.size * plan.finish.dtype.itemsize  # the layout is made once, before threads share it
 
     def work(items: Iterator[tuple[int, int]]) -> int:
-        with borrowed(plan.layout.size * plan.finish.dtype.itemsize) as scratch:
-            band = Band(plan, image, out, scratch)
-            return sum(band.compute(start, new) for start, new in items)
+        with borrowed(size, functools.partial(Band, plan), plan) as band:
+            return sum(band.compute(image, flat[start : start + plan.rows], start, new) for start, new in items)
 
-    return out, threads.share(starts, work, min(count, len(starts)))
+    return out, threads.share(items, work, min(count, len(items)))
+
+
+def starts(total: int, rows: int) -> list[tuple[int, int]]:
+    """(first row to compute, first row that no other band makes) of bands that cover `total` rows.
+
+    The last band overlaps the one before, so that one layout serves all.
+    """
+    last = max(0, total - rows)
+    return [(min(first, last), first) for first in range(0, total, rows)]
 
 
 class Band:
-    """A plan bound to arrays: views are made once, then every band is the same calls."""
+    """A plan bound to scratch memory: views are made once, then every band of every image is the same calls."""
 
-    def __init__(self, plan: BandPlan, image: Array, out: Array, scratch: Array) -> None:
+    def __init__(self, plan: BandPlan, scratch: Array) -> None:
         layout = plan.layout
-        self.plan, self.image = plan, image
-        self.out = out.reshape(out.shape[0], -1)
+        self.plan = plan
         self.flat = scratch[: layout.size * plan.finish.dtype.itemsize].view(plan.finish.dtype)
         self.loads = [(load, self._rows(load.out, load.rows, plan.pitch)) for load in layout.loads]
         self.pads = [pad for _, rows in self.loads for pad in self._column_pads(rows)]
         self.calls: list[tuple[Any, tuple[Any, ...]]] = []
         for call in layout.calls:
             self.calls += self._picks(call) if isinstance(call, Picking) else [self._bound(call)]
-        width = self.out.shape[1]
+        width = plan.output[1] * plan.output[2]
         self.result = self._of(layout.result).reshape(plan.rows, layout.result_pitch)[:, :width]
         self.flags: Array | None = None
         if layout.flags:
             self.flags = self._flags(layout.flags).reshape(plan.rows, layout.result_pitch)[:, :width]
 
-    def compute(self, start: int, new: int) -> int:
-        """Make the output's rows from `start` on; the number of values clipped in rows from `new` on."""
+    def compute(self, image: Array, out: Array, start: int, new: int) -> int:
+        """Make the output's rows from `start` on, `out`; the number of values clipped in rows from `new` on."""
         plan = self.plan
         first = start * plan.windows.stride[0] - plan.windows.padding[0][0]
         for load, rows in self.loads:
-            self._load(load, rows, first + load.phase)
+            self._load(image, load, rows, first + load.phase)
         for target, source in self.pads:
             target[...] = source() if callable(source) else source
         for function, operands in self.calls:
             function(*operands)
-        self._store(self.out[start : start + plan.rows])
+        self._store(out)
         return 0 if self.flags is None else int(np.count_nonzero(self.flags[new - start :]))
 
     def _of(self, span: Span) -> Array:
@@ -100,7 +108,7 @@ class Band:
     def _column_pads(self, rows: Array) -> Iterator[tuple[Array, Any]]:
         """(columns beyond the border, what to put there) for the rows of a load."""
         left, right = self.plan.windows.padding[1]
-        width = self.image.shape[1]
+        width = self.plan.shape[1]
         inner = rows[:, left : left + width]
         for start, wide in ((0, left), (left + width, right)):
             if not wide:
@@ -117,22 +125,22 @@ class Band:
             else:
                 yield target, lambda inner=inner, columns=columns: inner[:, columns]
 
-    def _load(self, load: Load, rows: Array, first: int) -> None:
+    def _load(self, image: Array, load: Load, rows: Array, first: int) -> None:
         """Fill rows with the image's rows first, first + stride, ..., those beyond the border included."""
-        height, step = self.image.shape[0], self.plan.windows.stride[0]
+        height, step = image.shape[0], self.plan.windows.stride[0]
         left = self.plan.windows.padding[1][0]
-        inner = rows[:, left : left + self.image.shape[1]]
+        inner = rows[:, left : left + image.shape[1]]
         begin = min(load.rows, max(0, -(first // step)))
         end = max(begin, min(load.rows, (height - 1 - first) // step + 1))
         if begin < end:
             top = first + begin * step
-            self._fill(inner[begin:end], self.image[top : top + (end - begin - 1) * step + 1 : step])
+            self._fill(inner[begin:end], image[top : top + (end - begin - 1) * step + 1 : step])
         for i in [*range(begin), *range(end, load.rows)]:
-            row = int(indices(self.plan.pad_mode, height, first + i * step, 1)[0])
+            row = index(self.plan.pad_mode, height, first + i * step)
             if row < 0:
                 inner[i] = 0
             else:
-                self._fill(inner[i : i + 1], self.image[row : row + 1])
+                self._fill(inner[i : i + 1], image[row : row + 1])
 
     def _fill(self, target: Array, rows: Array) -> None:
         if not self.plan.sum_channels:

@@ -4,6 +4,8 @@ Windows of 1, 2, 4, ... columns are reduced by one operation on the whole band e
 so that a window of k columns takes log2(k) operations.
 """
 
+import functools
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine import threads
+from cnnfilter.core.engine import outputs, threads
 from cnnfilter.core.engine.scratch import borrowed
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import Sides, Windows
@@ -27,51 +29,75 @@ def pooled(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill:
 
     `sides` is the padding that windows reach into, whose value `fill` never wins.
     """
+    threads_worth = threads.threads_for(image.size)
+    plan = _plan(reduce, image.shape, image.dtype.newbyteorder("="), windows, sides, fill, threads_worth)
     rows, columns = windows.output_size(*image.shape[:2])
-    out = np.empty((rows, columns, image.shape[2]), image.dtype.newbyteorder("="))
-    count = threads.threads_for(image.size)
-    stride_y, stride_x = windows.stride
-    width = -(-(image.shape[1] + sum(sides[1])) // stride_x) * stride_x
-    row = width * image.shape[2] * image.itemsize
-    many = max(1, min(BAND // (row * stride_y), -(-rows // count)))
+    out = outputs.empty((rows, columns, image.shape[2]), plan.dtype)
+    many, width, channels = plan.shape
+    size = 2 * many * width * channels * plan.dtype.itemsize
 
     def work(starts: Iterator[int]) -> int:
-        with borrowed(2 * many * row) as memory:
-            flat = memory[: 2 * many * row].view(out.dtype).reshape(2, -1)
-            band = _Band(reduce, image, windows, sides, fill, (many, width, image.shape[2]), *flat)
+        with borrowed(size, functools.partial(_Band, plan), plan) as band:
             for start in starts:
-                band.compute(start, out[start : start + many])
+                band.compute(image, start, out[start : start + many])
         return 0
 
-    threads.share(range(0, rows, many), work, min(count, -(-rows // many)))
+    threads.share(range(0, rows, many), work, min(threads_worth, -(-rows // many)))
     return out
 
 
 @dataclass(frozen=True, eq=False)
-class _Band:
-    """What makes bands of the output, with scratch for `shape` (rows of the output, padded columns, channels)."""
+class _Plan:
+    """What is pooled, in bands of `shape` (rows of the output, padded columns, channels)."""
 
     reduce: np.ufunc
-    image: Array
+    dtype: np.dtype[Any]
     windows: Windows
     sides: Sides
     fill: float
     shape: Shape3
-    tall: Array
-    spare: Array
 
-    def compute(self, start: int, out: Array) -> None:
+
+@functools.lru_cache(maxsize=32)
+def _plan(
+    reduce: np.ufunc,
+    shape: Shape3,
+    dtype: np.dtype[Any],
+    windows: Windows,
+    sides: Sides,
+    fill: float,
+    count: int,
+) -> _Plan:
+    stride_y, stride_x = windows.stride
+    rows = windows.output_size(shape[0], shape[1])[0]
+    width = -(-(shape[1] + sum(sides[1])) // stride_x) * stride_x
+    row = width * shape[2] * dtype.itemsize
+    many = max(1, min(BAND // (row * stride_y), -(-rows // count)))
+    return _Plan(reduce, dtype, windows, sides, fill, (many, width, shape[2]))
+
+
+class _Band:
+    """A plan bound to scratch memory; makes bands of the output."""
+
+    def __init__(self, plan: _Plan, memory: Array) -> None:
+        self.plan, self.shape, self.windows, self.sides = plan, plan.shape, plan.windows, plan.sides
+        self.reduce, self.fill = plan.reduce, plan.fill
+        size = 2 * math.prod(plan.shape)
+        self.tall, self.spare = memory[: size * plan.dtype.itemsize].view(plan.dtype).reshape(2, -1)
+
+    def compute(self, image: Array, start: int, out: Array) -> None:
         """Make the rows of the output from `start` on."""
-        left = self.sides[1][0]
+        left, width = self.sides[1][0], image.shape[1]
         padded = self.tall.reshape(self.shape)[: len(out)]
-        inner = padded[:, left : left + self.image.shape[1]]
-        padded[:, :left] = padded[:, left + self.image.shape[1] :] = self.fill
-        self._rows(start, inner)
+        inner = padded[:, left : left + width]
+        if padded.shape[1] > width:
+            padded[:, :left] = padded[:, left + width :] = self.fill
+        self._rows(image, start, inner)
         self._keep(self._columns(padded.size), out)
 
-    def _rows(self, start: int, inner: Array) -> None:
+    def _rows(self, image: Array, start: int, inner: Array) -> None:
         """Reduce windows along columns; rows in the padding are left out."""
-        taps = list(self._taps(start, len(inner)))
+        taps = list(self._taps(image, start, len(inner)))
         (low, high, first), (other_low, other_high, second) = (*taps, *[(0, 0, inner)] * 2)[:2]
         if high - low == other_high - other_low == len(inner):
             self.reduce(first, second, out=inner)
@@ -81,14 +107,14 @@ class _Band:
         for low, high, rows in taps:
             self.reduce(inner[low:high], rows, out=inner[low:high])
 
-    def _taps(self, start: int, count: int) -> Iterator[tuple[int, int, Array]]:
+    def _taps(self, image: Array, start: int, count: int) -> Iterator[tuple[int, int, Array]]:
         """(low, high, the rows of the image that this row of the windows meets in rows low to high of the output)."""
-        step, height = self.windows.stride[0], self.image.shape[0]
+        step, height = self.windows.stride[0], image.shape[0]
         for tap in range(0, self.windows.extent[0], self.windows.dilation[0]):
             first = start * step - self.sides[0][0] + tap
             low, high = max(0, -(first // step)), min(count, (height - 1 - first) // step + 1)
             if low < high:
-                yield low, high, self.image[first + low * step : first + (high - 1) * step + 1 : step]
+                yield low, high, image[first + low * step : first + (high - 1) * step + 1 : step]
 
     def _columns(self, length: int) -> Array:
         """Reduce windows along rows, over rows' ends: what comes from there is not kept."""

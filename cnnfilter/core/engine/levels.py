@@ -53,7 +53,7 @@ class Levels:
         return lift if max(high, 255) + lift < 2**16 - 1 else None
 
     def bound(self, dtype: np.dtype[Any]) -> Callable[[Array, Array], int]:
-        """What puts sums of `dtype`, which are lost, into a target (rows, columns, channels); it counts clipped values."""
+        """What puts sums of `dtype`, which are lost, into a target (rows, columns, channels), and counts clips."""
         bias = np.asarray(self.bias, dtype)
         if self.samples is None:
             return functools.partial(self._responses, bias if bias.any() else None)

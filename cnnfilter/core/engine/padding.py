@@ -1,5 +1,6 @@
 """What lies beyond the border of an image, and bands of padded rows."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,12 @@ def indices(mode: PadMode, length: int, first: int, count: int) -> Indices:
     period = max(2 * (length - 1), 1)  # reflect repeats the one sample of an axis of length 1
     i = i % period
     return np.minimum(i, period - i) if length > 1 else np.zeros_like(i)
+
+
+@lru_cache(maxsize=4096)
+def index(mode: PadMode, length: int, position: int) -> int:
+    """The sample that one position takes, as `indices` says."""
+    return int(indices(mode, length, position, 1)[0])
 
 
 def padded_rows(

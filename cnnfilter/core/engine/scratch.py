@@ -1,40 +1,62 @@
 """Memory for what lies between input and output, handed from call to call: fresh pages cost as much as a pass over it.
 
 A thread's scratch is that of one band, some 2 to 8 MB, more where rows are very wide or programs very long. As many
-arrays are kept as an image has threads, of at most KEPT bytes each; larger ones are freed at once.
+arrays are kept as an image has threads, of at most KEPT bytes each; larger ones are freed at once. With the memory is
+kept what was bound to it last (views cost more than a band of a small image), so that the same work finds it again.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine.threads import threads
 
+Bound = TypeVar("Bound")
+Memory = NDArray[np.uint8]
+
 KEPT = 16 << 20
 LINE = 64  # bytes of a cache line
 
-_spare: list[NDArray[np.uint8]] = []
+
+class _Spare(NamedTuple):
+    """Memory, and what was made of it for `key`."""
+
+    memory: Memory
+    key: object
+    bound: Any
+
+
+_spare: list[_Spare] = []  # those used last at the end
 _lock = threading.Lock()
 
 
 @contextmanager
-def borrowed(size: int) -> Iterator[NDArray[np.uint8]]:
-    """At least `size` bytes of any content, aligned to a line of the cache."""
+def borrowed(size: int, bind: Callable[[Memory], Bound], key: object) -> Iterator[Bound]:
+    """What `bind` makes of at least `size` bytes of any content, aligned to a line of the cache.
+
+    The same object as `key` may get again what was bound for it earlier.
+    """
     with _lock:
-        fitting = next((i for i, spare in enumerate(_spare) if spare.size >= size), None)
-        memory = None if fitting is None else _spare.pop(fitting)
-    if memory is None:
-        raw = np.empty(size + LINE, np.uint8)
-        start = -raw.ctypes.data % LINE
-        memory = raw[start : start + size]
+        same = [i for i, spare in enumerate(_spare) if spare.key is key]
+        fitting = same or [i for i, spare in enumerate(_spare) if spare.memory.size >= size]
+        chosen = _spare.pop(fitting[-1]) if fitting else None
+    if chosen is None or chosen.key is not key:
+        memory = chosen.memory if chosen else _aligned(size)
+        chosen = _Spare(memory, key, bind(memory))
     try:
-        yield memory
+        yield chosen.bound
     finally:
         with _lock:
-            if memory.size <= KEPT:
-                _spare.append(memory)
-                _spare.sort(key=len)
-                del _spare[: max(0, len(_spare) - threads())]  # the largest stay
+            if chosen.memory.size <= KEPT:
+                _spare.append(chosen)
+                del _spare[: max(0, len(_spare) - threads())]
+
+
+def _aligned(size: int) -> Memory:
+    raw = np.empty(size + LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + size]

@@ -1,0 +1,324 @@
+"""What a montage shows: of each image its input, kernels, layers and outputs, drawn small as soon as they are there."""
+
+import math
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.batch.kernel_panels import SHARE, filter_panels, kernel_panel, slices_share
+from cnnfilter.batch.outputs import Form
+from cnnfilter.batch.paths import STANDARD_STREAM
+from cnnfilter.batch.settings import Step
+from cnnfilter.core.kernels import Kernel
+from cnnfilter.core.words import by
+from cnnfilter.errors import UnfitError
+from cnnfilter.images.charts import bars
+from cnnfilter.images.image import Image
+from cnnfilter.images.montage import GAP, INNER_GAP, MARGIN, WIDTH, Exhibit, Group, Key, Panel
+from cnnfilter.images.tiles import Shown, columns_for, shown, size_in_area, size_in_box, tiled, value_range
+from cnnfilter.model.filters import Convolve, Pool
+from cnnfilter.model.layer import Layer
+
+# A picture takes between so many pixels.
+LEAST_AREA, LARGEST_AREA = 96**2, 540**2
+CAPTIONS = 56  # the height of the words above a picture and the gap below it
+MOST_GROUPS = 100  # of an input: kernels or filters with their maps, layers
+MOST_MAPS = 64  # of an output
+FEW_MAPS = 8  # of a layer on the way
+LEAST_MAP = 72**2
+MOST_LAYERS, MOST_CLASSES = 24, 10
+
+KEYS = {
+    "signed": Key(
+        "signed values: blue is negative, white zero, red positive, each map or picture on a scale of its own",
+        "diverging",
+        ("-max", "0", "max"),
+    ),
+    "from-zero": Key("values from 0: white is the greatest of each map or picture", "gray", ("0", "max")),
+}
+STRETCHED = Key("normalize: black is the minimum of each map or picture, white its maximum", "gray", ("min", "max"))
+
+
+class Gathering:
+    """The panels of one image, step by step; `height` is about how high they may be together."""
+
+    def __init__(self, source: str, image: Image, steps: Sequence[Step], height: int) -> None:
+        self.shape, self.steps = image.pixels.shape, steps
+        shape = self.shape
+        counts = [_count(step, shape) for step in steps]
+        count = sum(counts)
+        more = f", the first {MOST_GROUPS} of {count} shown" if count > MOST_GROUPS else ""
+        self._left = MOST_GROUPS
+        self._box = box_for(1 + min(count, MOST_GROUPS), shape[:2], max(_beside(step, shape) for step in steps), height)
+        name = "standard input" if source == STANDARD_STREAM else PurePath(source).name
+        self._heading = f"{name}: {_words(steps, shape, counts[0])}{more}"
+        is_stack = len(shape) == 3 and shape[2] not in (1, 3)
+        self._input = self._panel("input", "", image.pixels, image.alpha, is_stack=is_stack, most=FEW_MAPS)
+
+    def begin(self, step: Step) -> None:
+        """What comes now belongs to that step.
+
+        Raises:
+            UnfitError: the image does not fit it.
+        """
+        self._step = step
+        self._chosen = frozenset(chosen_layers(step, self.shape))
+        self._groups: list[Group] = []
+
+    def observe(self, name: str, output: NDArray[Any]) -> None:
+        """Draw the output of a layer on the way, if it is one of those that are shown."""
+        pipeline = self._step.pipeline
+        if name not in self._chosen or name == pipeline.last.name:
+            return
+        kind = pipeline.node(name).layer.type
+        most = MOST_MAPS if name in self._step.taps else FEW_MAPS
+        is_stack = pipeline.is_stack(name, self.shape)
+        words = "" if name.startswith(kind) else kind
+        drawn = self._panel(name, words, output, None, is_stack=is_stack, most=most)
+        self._groups.append((*self._kernels(pipeline.node(name).layer), drawn))
+
+    def result(
+        self,
+        result: NDArray[Any],
+        alpha: NDArray[Any] | None,
+        form: Form | None,
+        classes: Sequence[dict[str, Any]] | None,
+    ) -> None:
+        """Draw the output of the step as it is written, beside its kernel; of a vector the classes, if it has some."""
+        if result.ndim == 1 or form is None:
+            if classes is not None:
+                self._groups.append((self._ranked(classes),))
+            return
+        layer = self._step.pipeline.last.layer
+        keys = _result_keys(result, form)
+        words = form.mapping if keys else ""
+        bank = self._bank(layer)
+        if bank is not None and self._step.operation == "convolve":
+            self._groups += self._filters(bank, result, keys, words)
+            return
+        drawn = self._panel(self._title(layer), words, result, alpha, is_stack=form.is_stack, most=MOST_MAPS, keys=keys)
+        self._groups.append((*self._kernels(layer), drawn))
+
+    def _bank(self, layer: Layer) -> Kernel | None:
+        """The bank of filters of a layer that has one, for the channels of the image."""
+        if not isinstance(layer, Convolve) or not layer.operation.kernel.is_bank:
+            return None
+        bank = layer.operation.kernel.spanning(self.shape[2] if len(self.shape) == 3 else 1)
+        return bank.flipped() if layer.operation.flip else bank
+
+    def _kernels(self, layer: Layer) -> tuple[Panel, ...]:
+        """The heat maps of a layer's kernel."""
+        if not isinstance(layer, Convolve) or layer.operation.kernel.is_bank:
+            return ()
+        kernel, flip = layer.operation.kernel, layer.operation.flip
+        several = len(self.steps) > 1 or self._step.operation == "pipeline"
+        title = "kernel" if len(self.steps) > 1 or kernel.label == "kernel" else f"kernel {kernel.name}"
+        kernel = kernel.flipped() if flip else kernel
+        return (kernel_panel(kernel, title, self._box, flipped=flip, several=several),)
+
+    def _title(self, layer: Layer) -> str:
+        if isinstance(layer, Pool) and self._step.operation == "pool":
+            size = layer.operation.windows(self.shape).size
+            return f"{layer.operation.kind} {by(size)}"
+        if self._step.operation == "pipeline":
+            return self._step.pipeline.last.name
+        assert isinstance(layer, Convolve)
+        return "output" if len(self.steps) == 1 else layer.operation.kernel.name
+
+    def _ranked(self, ranked: Sequence[dict[str, Any]]) -> Panel:
+        """The likeliest classes as bars."""
+        rows = [(str(row["label"]), float(row["probability"])) for row in ranked[:MOST_CLASSES]]
+        note = f"{len(rows)} of " * (len(rows) < len(ranked)) + f"{len(ranked)} classes"
+        return Panel(self._step.pipeline.last.name, note, bars(rows))
+
+    def taken(self) -> Exhibit:
+        """What was gathered of the step, led by the input where it is the first one."""
+        led: list[Group] = [(self._input,)] if self._heading else []
+        exhibit = Exhibit(self._heading, (*led, *self._groups[: self._left]))
+        self._left -= min(self._left, len(self._groups))
+        self._heading = ""
+        return exhibit
+
+    def _filters(self, kernel: Kernel, result: NDArray[Any], keys: tuple[Key, ...], words: str) -> list[Group]:
+        """Of each filter its slices and its map."""
+        size = size_in_box(result.shape[:2], self._box)
+        filters = filter_panels(kernel, size, MOST_MAPS)
+        groups: list[Group] = []
+        for index, slices in enumerate(filters):
+            tile = shown(result[:, :, index], size)
+            note = ", ".join(word for word in (by(result.shape[:2]), words or _range(tile)) if word)
+            panel = Panel(f"map {index}", note, tile.pixels, keys or _keys(tile))
+            groups.append((slices, panel))
+        return groups
+
+    def _panel(
+        self,
+        title: str,
+        words: str,
+        array: NDArray[Any],
+        alpha: NDArray[Any] | None,
+        *,
+        is_stack: bool,
+        most: int,
+        keys: tuple[Key, ...] = (),
+    ) -> Panel:
+        """An output: a picture, or some of its maps as tiles."""
+        shape = by(array.shape)
+        flat = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+        signed = flat.ndim == 3 and flat.dtype.kind in "if" and value_range(flat)[0] < 0
+        if flat.ndim == 3 and (is_stack or flat.shape[2] != 3 or signed):
+            pixels, found, note = self._tiles(flat, is_stack=is_stack, most=most, signed=signed)
+        else:
+            size = size_in_box(flat.shape[:2], self._box)
+            tile = shown(flat, size, alpha)
+            pixels, found, note = tile.pixels, _keys(tile), _range(tile)
+            note = ", ".join(part for part in (_drawn(flat.shape, size), note) if part)
+        note = ", ".join(part for part in (f"{words} {shape}".strip(), note) if part)
+        return Panel(title, note, pixels, keys or found)
+
+    def _tiles(
+        self, maps: NDArray[Any], *, is_stack: bool, most: int, signed: bool
+    ) -> tuple[NDArray[Any], tuple[Key, ...], str]:
+        """(picture, keys, note) of the first maps of a stack."""
+        count = min(maps.shape[2], most)
+        grow = max(1.0, math.sqrt(count * LEAST_MAP / (self._box[0] * self._box[1])))
+        box = round(self._box[0] * grow), round(self._box[1] * grow)
+        columns, size = columns_for(count, maps.shape[:2], box)
+        drawn = [shown(maps[:, :, index], size, signed=signed) for index in range(count)]
+        names = list("RGB") if not is_stack and maps.shape[2] == 3 else [str(index) for index in range(count)]
+        keys = tuple(dict.fromkeys(key for tile in drawn for key in _keys(tile)))
+        note = f"{count} of {maps.shape[2]} maps" if count < maps.shape[2] else ""
+        return tiled([tile.pixels for tile in drawn], columns, names), keys, note
+
+
+def box_for(count: int, shape: tuple[int, int], beside: float, height: int) -> tuple[int, int]:
+    """The size in which pictures of `shape` are drawn, so that `count` groups of them are at most about `height` high.
+
+    A picture has as few neighbours as that takes. `beside` is what stands beside each but the first, as a part of its
+    width.
+    """
+    aspect = min(max(shape[1] / shape[0], 1 / 9), 9.0)
+    for columns in range(1, count + 1):
+        across = 0.98 * (WIDTH - 2 * MARGIN - GAP * (columns - 1)) - INNER_GAP * columns
+        width = across / (2 + beside) if columns == count == 2 else across / columns / (1 + beside)
+        if -(-count // columns) * (width / aspect + CAPTIONS) <= height:
+            break
+    else:
+        width = aspect * (height - CAPTIONS)
+    return size_in_area(shape, min(max(round(width * width / aspect), LEAST_AREA), LARGEST_AREA))
+
+
+def _beside(step: Step, shape: tuple[int, ...]) -> float:
+    """How wide a kernel or the slices of a filter are, as a part of the width of the map."""
+    kernels = [layer.operation.kernel for layer in step.pipeline.layers if isinstance(layer, Convolve)]
+    if not kernels:
+        return 0.0
+    if kernels[0].is_bank and step.operation == "convolve":
+        return slices_share(shape[2] if len(shape) == 3 else 1)
+    return 0.0 if all(kernel.is_bank for kernel in kernels) else SHARE * math.sqrt(shape[0] / shape[1])
+
+
+def chosen_layers(step: Step, shape: tuple[int, ...]) -> list[str]:
+    """The layers on the way whose outputs are shown: the taps, or all that have maps, evenly thinned out."""
+    if step.operation != "pipeline":
+        return []
+    if step.taps:
+        return list(step.taps)
+    shapes, last = step.pipeline.shapes(shape), step.pipeline.last.name
+    names = [
+        node.name
+        for node in step.pipeline.nodes
+        if len(shapes[node.name]) > 1 and node.name != last and node.layer.type != "dropout"
+    ]
+    if len(names) <= MOST_LAYERS:
+        return names
+    return [names[index * len(names) // MOST_LAYERS] for index in range(MOST_LAYERS)]
+
+
+def _count(step: Step, shape: tuple[int, ...]) -> int:
+    """How many panels a step has for an image of that shape."""
+    layer = step.pipeline.layers[0]
+    if step.operation == "convolve" and isinstance(layer, Convolve) and layer.operation.kernel.is_bank:
+        return min(int(layer.operation.kernel.matrix.shape[3]), MOST_MAPS)
+    try:
+        return 1 + len(chosen_layers(step, shape))
+    except UnfitError:  # told of when the step is done
+        return 1
+
+
+def _words(steps: Sequence[Step], shape: tuple[int, ...], shown: int) -> str:
+    """What is done to the image, for the heading; the steps differ in their kernels only."""
+    step, layer = steps[0], steps[0].pipeline.layers[0]
+    if step.operation == "pipeline":
+        count = len(step.pipeline.nodes)
+        name = f" {step.label}" * (step.label != "pipeline")
+        thinned = f", {shown} of them shown" if shown > MOST_LAYERS else ""
+        return f"pipeline{name}, {count} layer{'s' * (count > 1)}{thinned}"
+    if isinstance(layer, Convolve):
+        what = f"convolve {layer.operation.kernel.name}" if len(steps) == 1 else f"convolve with {len(steps)} kernels"
+        kernel = layer.operation.kernel
+        if len(steps) == 1 and kernel.is_bank and kernel.matrix.shape[3] > MOST_MAPS:
+            what += f" ({MOST_MAPS} of {kernel.matrix.shape[3]} filters)"
+        return ", ".join((what, *_settings(layer)))
+    assert isinstance(layer, Pool)
+    windows = layer.operation.windows(shape)
+    words = [f"pool {layer.operation.kind} {by(windows.size)}", f"stride {_pair(windows.stride)}"]
+    words += [f"padding {layer.padding}"] * (layer.padding != "valid")
+    return ", ".join(words)
+
+
+def _settings(layer: Convolve) -> list[str]:
+    """What differs from the defaults, and the padding."""
+    operation = layer.operation
+    words = [f"stride {_pair(operation.windows.stride)}"]
+    words.append(f"padding {layer.padding} ({operation.pad_mode})")
+    words += [f"dilation {_pair(operation.windows.dilation)}"] * (operation.windows.dilation != (1, 1))
+    words += ["channels summed"] * (operation.channels == "sum" or operation.kernel.is_bank)
+    words += [f"scale {operation.scale}"] * (operation.scale != 1) + [f"bias {operation.bias}"] * (operation.bias != 0)
+    return words
+
+
+def _drawn(shape: tuple[int, ...], size: tuple[int, int]) -> str:
+    """How much larger or smaller a picture is drawn.
+
+    >>> _drawn((8, 8), (384, 384)), _drawn((1000, 4000), (200, 800)), _drawn((9, 9), (9, 9))
+    ('drawn x48', 'drawn at 20%', '')
+    """
+    if size == shape[:2]:
+        return ""
+    if size[0] % shape[0] == 0:
+        return f"drawn x{size[0] // shape[0]}"
+    longest = 0 if shape[0] > shape[1] else 1
+    return f"drawn at {100 * size[longest] / shape[longest]:.3g}%"
+
+
+def _pair(values: tuple[int, int]) -> str:
+    return str(values[0]) if values[0] == values[1] else by(values)
+
+
+def _keys(tile: Shown) -> tuple[Key, ...]:
+    return (KEYS[tile.meaning],) if tile.meaning in KEYS else ()
+
+
+def _range(tile: Shown) -> str:
+    """The least and the greatest value, where the colours are stretched over them."""
+    return f"{tile.low:.3g} .. {tile.high:.3g}" if tile.meaning != "samples" and math.isfinite(tile.high) else ""
+
+
+def _result_keys(result: NDArray[Any], form: Form) -> tuple[Key, ...]:
+    """What the levels of a written result mean; nothing for samples like those of a photograph."""
+    if result.dtype not in (np.uint8, np.uint16) or form.samples is None:
+        return ()
+    high = form.samples.high
+    if form.mapping == "normalize":
+        return (STRETCHED,)
+    if form.mapping == "abs":
+        return (Key(f"abs: the response without its sign, clipped at {high}", "gray", ("0", str(high))),)
+    if form.mapping == "shift":
+        middle = form.samples.middle
+        marks = (str(-middle), "0", str(high - middle))
+        return (Key("shift: mid-gray is zero, the response is clipped at both ends", "gray", marks),)
+    return ()

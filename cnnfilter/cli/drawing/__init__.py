@@ -1,0 +1,1 @@
+"""What `inspect` draws in the terminal with rich: shades and colours, heat maps, plots, tables."""

@@ -1,0 +1,109 @@
+"""How a picture is best filtered and deflated, guessed from a small sample of it.
+
+The entropy of a filtered sample tells what Huffman coding alone will give, and so which filter fits. Runs and
+repetitions are known only by deflating the sample.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnfilter.images.row_filters import AVERAGE, KINDS, NONE, PAETH, UP, Bytes, filtered
+
+# The rows first .. last of a picture as the bytes that PNG wants, (rows, bytes of a row).
+Rows = Callable[[int, int], Bytes]
+
+PLACES, ROWS = 8, 4  # where the sample is taken: so many times so many rows
+SAMPLE_SHARE = 128  # of the picture, within these bounds
+LEAST_SAMPLE, LARGEST_SAMPLE = 1 << 12, 1 << 16
+# More memory would only be cleared more often: tables of 32768 entries, blocks of 16384 symbols.
+MEMORY_LEVEL = 8
+# Sizes are compared times these weights, so that a slower way is taken only if it saves enough.
+FILTER_WEIGHTS = {AVERAGE: 1.01, PAETH: 1.02}
+SEARCH_WEIGHT, DEEP_WEIGHT = 1.06, 1.12
+# Samples that shrink below this share are drawings; there a longer search finds most, and is fast as well.
+DRAWING = 1 / 8
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How all rows are filtered and deflated."""
+
+    filter: int
+    level: int
+    strategy: int
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether what comes before helps to deflate."""
+        return self.strategy == zlib.Z_DEFAULT_STRATEGY
+
+    def deflated(self, data: Any, before: bytes = b"", *, last: bool = True) -> bytes:
+        """A raw deflate stream, finished or ending on a byte boundary; `before` is what was deflated before it."""
+        dictionary = (before,) if before else ()
+        stream = zlib.compressobj(self.level, zlib.DEFLATED, -15, MEMORY_LEVEL, self.strategy, *dictionary)
+        return stream.compress(data) + stream.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
+
+
+def choose(rows: Rows, height: int, step: int) -> Recipe:
+    """The recipe that makes a sample of the picture smallest, slow ones at a handicap; `step` bytes are a pixel."""
+    now, before = _sample(rows, height, step)
+    data = {kind: filtered(now, before, kind, step) for kind in KINDS}
+    coded = {kind: _coded_size(data[kind]) * FILTER_WEIGHTS.get(kind, 1) for kind in KINDS}
+    best = min(coded, key=coded.__getitem__)
+    tried = [(coded[best], Recipe(best, 1, zlib.Z_HUFFMAN_ONLY))]
+
+    def deflate(kind: int, level: int, strategy: int, weight: float) -> None:
+        recipe = Recipe(kind, level, strategy)
+        tried.append((len(recipe.deflated(data[kind])) * FILTER_WEIGHTS.get(kind, 1) * weight, recipe))
+
+    deflate(best, 1, zlib.Z_RLE, 1)
+    deflate(best, 1, zlib.Z_DEFAULT_STRATEGY, SEARCH_WEIGHT)
+    if min(tried, key=_weight)[0] >= DRAWING * now.size:
+        if best != UP:
+            deflate(UP, 1, zlib.Z_DEFAULT_STRATEGY, SEARCH_WEIGHT)
+    else:
+        tried.clear()
+        for kind in dict.fromkeys((NONE, UP, best)):
+            deflate(kind, 4, zlib.Z_DEFAULT_STRATEGY, 1)
+        deflate(min(tried, key=_weight)[1].filter, 6, zlib.Z_DEFAULT_STRATEGY, DEEP_WEIGHT)
+    return min(tried, key=_weight)[1]
+
+
+def _weight(tried: tuple[float, Recipe]) -> float:
+    return tried[0]
+
+
+def rows_and_before(rows: Rows, first: int, last: int) -> tuple[Bytes, Bytes]:
+    """The rows first .. last, and for each the row above it, which is zero above the first."""
+    if first:
+        found = rows(first - 1, last)
+        return found[1:], found[:-1]
+    found = rows(0, last)
+    return found, np.concatenate([np.zeros_like(found[:1]), found[:-1]])
+
+
+def _sample(rows: Rows, height: int, step: int) -> tuple[Bytes, Bytes]:
+    """Pieces of a few rows from top left to bottom right, and the rows above them."""
+    width = rows(0, 1).shape[1]
+    wanted = min(max(height * width // SAMPLE_SHARE, LEAST_SAMPLE), LARGEST_SAMPLE)
+    if height * width <= wanted or height < PLACES * ROWS:
+        return rows_and_before(rows, 0, height)
+    columns = min(width, -(-wanted // (PLACES * ROWS * step)) * step)
+    pieces = []
+    for place in range(PLACES):
+        first = (height - ROWS) * place // (PLACES - 1)
+        start = (width - columns) * place // (PLACES - 1) // step * step
+        pieces.append([part[:, start : start + columns] for part in rows_and_before(rows, first, first + ROWS)])
+    now, before = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return now, before
+
+
+def _coded_size(data: Bytes) -> float:
+    """Bytes that Huffman coding needs at least (Shannon)."""
+    counts = np.bincount(data.ravel(), minlength=256)
+    counts = counts[counts > 0]
+    return float((counts * np.log2(data.size / counts)).sum() / 8)

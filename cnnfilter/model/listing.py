@@ -1,0 +1,101 @@
+"""All there is: kernels, families, layers with their keys, and what they mean."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from cnnfilter.core.catalogue import FAMILY_MEANINGS, KERNEL_MEANINGS
+from cnnfilter.core.kernels import FAMILIES, kernel_names
+from cnnfilter.model.filters import Learned
+from cnnfilter.model.layer import Layer
+from cnnfilter.model.layers import LAYERS, is_required, keys_of
+
+# Keys that every layer, or every learned one, has.
+COMMON, LEARNED = ("name", "from"), ("params", "init", "seed")
+# Tensors, which are told after the other keys; and what a layer does where a key without a default is not given.
+TENSORS = ("weight", "bias", "mean", "variance")
+FOUND_OUT = {"stride": "the size", "filters": "weights'", "size": "weights'", "units": "weights'"}
+
+MEANINGS: dict[str, str] = {
+    "convolve": "an image filter with a kernel, as the command",
+    "pool": "maximum, mean or minimum of windows, as the command",
+    "conv2d": "learned filters over all channels",
+    "batchnorm": "channels brought to mean 0 and variance 1",
+    "relu": "max(x, 0)",
+    "leaky-relu": "x, or slope * x below 0",
+    "relu6": "x between 0 and 6",
+    "elu": "x, or alpha * (exp(x) - 1) below 0",
+    "sigmoid": "1 / (1 + exp(-x)): between 0 and 1",
+    "tanh": "between -1 and 1",
+    "silu": "x * sigmoid(x)",
+    "abs": "|x|",
+    "gray": "one channel out of three",
+    "resize": "another size, antialiased",
+    "crop": "the middle",
+    "scale": "x * by",
+    "standardize": "(x - mean) / std",
+    "add": "sum of several inputs: skip connections",
+    "multiply": "product of several inputs",
+    "concat": "channels of several inputs, one after the other",
+    "flatten": "a vector of all values",
+    "dense": "every unit sees all values",
+    "dropout": "nothing, when a network is used",
+    "softmax": "probabilities that sum to 1",
+}
+
+
+@dataclass(frozen=True)
+class LayerListing:
+    """A layer type: its keys with their defaults as text (None where one has to be given), the one without a key."""
+
+    type: str
+    meaning: str
+    main: str | None
+    keys: dict[str, str | None]
+
+
+def kernels() -> dict[str, str]:
+    """The meaning of every named kernel."""
+    return {name: KERNEL_MEANINGS[name] for name in kernel_names()}
+
+
+def families() -> dict[str, str]:
+    """The meaning of every family, by the way it is written."""
+    return {f"{name}:{usage}": FAMILY_MEANINGS[name] for name, usage in FAMILIES.items()}
+
+
+def layers() -> list[LayerListing]:
+    """All layer types, in the order of their table.
+
+    >>> layers()[1].keys["kind"], layers()[0].keys["kernel"]
+    ('max', None)
+    """
+    return [_listing(kind) for kind in LAYERS.values()]
+
+
+def _listing(kind: type[Layer]) -> LayerListing:
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    keys = {key: fields[name] for key, name in keys_of(kind).items() if key not in (*COMMON, *LEARNED)}
+    ordered = sorted(keys, key=lambda key: (key != kind.main, is_learned(kind) and key in TENSORS))
+    found = {key: None if is_required(keys[key]) else _default(key, keys[key].default) for key in ordered}
+    return LayerListing(kind.type, MEANINGS[kind.type], kind.main, found)
+
+
+def is_learned(kind: type[Layer]) -> bool:
+    """Whether a layer type has tensors."""
+    return issubclass(kind, Learned)
+
+
+def _default(key: str, value: Any) -> str:
+    """A default as it is written in a pipeline; in brackets what the layer finds out itself, empty for tensors."""
+    if value is None:
+        return f"({FOUND_OUT[key]})" if key in FOUND_OUT else ""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_dict() -> dict[str, Any]:
+    """All of it as plain data: kernels, families, layers."""
+    found = [dataclasses.asdict(layer) for layer in layers()]
+    return {"kernels": kernels(), "families": families(), "layers": found}
