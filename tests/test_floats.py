@@ -20,6 +20,7 @@ from cnnfilter.core.engine.dense import Dense
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Method
 from cnnfilter.core.engine.fourier import Fourier
 from cnnfilter.core.engine.levels import Levels
+from cnnfilter.core.engine.padding import padded_tile
 from cnnfilter.core.engine.separable import Separable
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.winograd import Winograd
@@ -320,3 +321,50 @@ def test_samples_are_within_a_level_of_the_exact_ones(kernel: str, mapping: Any,
     assert found.dtype == image.dtype
     assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
     assert abs(clipped - count) <= 2
+
+
+@settings(deadline=None, max_examples=100)
+@given(modes, st.tuples(st.integers(1, 7), st.integers(1, 7)), st.tuples(st.integers(-20, 20), st.integers(-20, 20)),
+       st.tuples(st.integers(1, 12), st.integers(1, 12)), st.booleans())  # fmt: skip
+def test_a_tile_of_the_padded_image(
+    mode: str, shape: tuple[int, int], start: tuple[int, int], size: tuple[int, int], together: bool
+) -> None:
+    image = np.random.default_rng(0).integers(0, 99, (*shape, 3))
+    how: Any = {"zero": "constant"}.get(mode, mode)
+    whole = np.pad(image, ((20, 32), (20, 32), (0, 0)), how)
+    expected = whole[start[0] + 20 :, start[1] + 20 :][: size[0], : size[1]]
+    expected = expected.sum(axis=2, keepdims=True) if together else expected
+    out = np.full(expected.shape, np.nan, np.float32)
+    padded_tile(image, start, pad_mode(mode), out, sum_channels=together)
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("reach", [None, (-500.0, 700.0), (-500.0, 66000.0)])
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64])
+def test_samples_of_sums_near_halves_and_beyond_the_ends(
+    reach: tuple[float, float] | None, absolute: bool, dtype: np.dtype[Any]
+) -> None:
+    sums = np.arange(-400, 600, 1 / 8).reshape(-1, 20, 1)
+    levels = np.floor((np.abs(sums + 0.25) if absolute else sums + 0.25) + 0.5)
+    target = np.zeros(sums.shape, np.uint8)
+    clipped = Levels(0.25, absolute, UINT8, reach, count=True).bound(dtype)(sums.astype(dtype), target)
+    np.testing.assert_array_equal(target, np.clip(levels, 0, 255))
+    assert clipped == ((levels < 0) | (levels > 255)).sum()
+
+
+@pytest.mark.parametrize("kernel", ["gabor:9:4:30", "gabor:31:9:30", "log:7:1.1", "gaussian:9", "gaussian:31"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_worst_images_are_within_a_level(kernel: str, sign: int) -> None:
+    """White where a tap is positive, or negative: the largest sums, and the largest parts that cancel."""
+    matrix = sign * cnnfilter.kernel(kernel).matrix
+    scale = 254 / 255 / max(matrix[matrix > 0].sum(), 1e-3)
+    rows, columns = (3 * n for n in matrix.shape)
+    image = np.zeros((rows, columns), np.uint8)
+    y, x = matrix.shape
+    image[y : 2 * y, x : 2 * x] = 255 * (matrix > 0)
+    exact = cnnfilter.convolve(image.astype(np.float64), matrix * scale)
+    found = cnnfilter.convolve(image, matrix * scale, mapping="clip")
+    expected = np.clip(np.floor(exact.astype(np.float64) + 0.5), 0, 255)
+    assert expected.max() >= 250 * (matrix > 0).any()
+    assert np.abs(found - expected).max() <= 1

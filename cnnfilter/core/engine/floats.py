@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine import products, shifts, threads
+from cnnfilter.core.engine import outputs, products, shifts, threads
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.padding import padded_tile
 from cnnfilter.core.engine.task import Correlation
@@ -110,7 +110,7 @@ def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slic
 
 def run(fused: Fused, image: Array, count: int) -> tuple[Array, int]:
     """(samples or responses, number of values clipped), computed by `count` threads."""
-    out = np.empty(fused.output, fused.levels.output)
+    out = outputs.empty(fused.output, fused.levels.output)
     every = tiles(fused.method, *fused.output[:2])
 
     def work(items: Iterator[Tile]) -> int:
