@@ -96,7 +96,7 @@ class _Ways:
         image, weight, bias = (torch.from_numpy(array) for array in bank.arrays())
         image, weight = image.permute(2, 0, 1)[None], weight.permute(3, 2, 0, 1)
         formats = torch.channels_last, torch.contiguous_format
-        ways = []
+        ways: list[tuple[float, int, int, tuple[Any, Any, Any]]] = []
         for form, threads in itertools.product(formats, sorted({1, os.cpu_count() or 1})):
             x, w = (array.contiguous(memory_format=form) for array in (image, weight))
             torch.set_num_threads(threads)

@@ -23,10 +23,11 @@ from statistics import geometric_mean, median
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from banks import BANKS, Torch
-from rows import Row, cv2, rows
+from benchmarks.banks import BANKS, Torch
+from benchmarks.rows import Row, cv2, rows
 
 import cnnfilter
 
@@ -74,7 +75,9 @@ def record(name: str, listed: bool, found: dict[str, float], apart: float, withi
 
 def of_images(row: Row, rounds: int) -> dict[str, Any]:
     works = {"ours": row.ours, **row.peers}
-    sides = {name: functools.partial(timed, functools.partial(work, row.image)) for name, work in works.items()}
+    sides: dict[str, Timed] = {
+        name: functools.partial(timed, functools.partial(work, row.image)) for name, work in works.items()
+    }
     return record(row.name, row.listed, medians(sides, rounds), row.difference(), row.within)
 
 
