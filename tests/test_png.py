@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import cnnfilter
-from cnnfilter.images import files, formats, png, row_filters
+from cnnfilter.images import files, formats, png, recipes, row_filters
 from cnnfilter.images.image import Image, Metadata
 from cnnfilter.images.recipes import Recipe
 
@@ -127,6 +127,21 @@ def test_bands_take_repetitions_from_the_band_before(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(png, "choose", lambda *_: Recipe(row_filters.NONE, 6, zlib.Z_DEFAULT_STRATEGY))
     monkeypatch.setattr(png, "LARGEST_BAND", 20 * 900)
     assert len(written(image)) < 1.2 * rows.size
+
+
+@pytest.mark.parametrize("shape", [(1, 900_000), (3, 300_000), (900_000, 1), (300_000, 3), (1000, 900)])
+@pytest.mark.parametrize("step", [1, 4])
+def test_a_sample_is_small_and_of_whole_pixels_whatever_the_shape(shape: tuple[int, int], step: int) -> None:
+    height, width = shape
+    pixels = np.arange(height * width, dtype=np.uint32) % 1021 + 1  # whatever begins a pixel is in its first byte
+    data = np.zeros((height, width, step), np.uint8)
+    data[:, :, 0] = (pixels % 255 + 1).reshape(height, width)
+    flat = data.reshape(height, width * step)
+    now, before = recipes._sample(lambda first, last: flat[first:last], height, step)
+    assert now.shape == before.shape
+    assert recipes.LEAST_SAMPLE // 2 < now.size <= 1.5 * recipes.LARGEST_SAMPLE
+    assert now.shape[1] % step == 0
+    assert now[:, ::step].all()
 
 
 def every_triple() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -16,16 +16,16 @@ from cnnfilter.images.row_filters import AVERAGE, KINDS, NONE, PAETH, UP, Bytes,
 # The rows first .. last of a picture as the bytes that PNG wants, (rows, bytes of a row).
 Rows = Callable[[int, int], Bytes]
 
-PLACES, ROWS = 8, 4  # where the sample is taken: so many times so many rows
-SAMPLE_SHARE = 128  # of the picture, within these bounds
-LEAST_SAMPLE, LARGEST_SAMPLE = 1 << 12, 1 << 16
+PLACES, ROWS = 6, 6  # where the sample is taken: so many times so many rows, or more if they are short
+SAMPLE_SHARE = 64  # of the picture, within these bounds
+LEAST_SAMPLE, LARGEST_SAMPLE = 1 << 14, 1 << 16
 # More memory would only be cleared more often: tables of 32768 entries, blocks of 16384 symbols.
 MEMORY_LEVEL = 8
 # Sizes are compared times these weights, so that a slower way is taken only if it saves enough.
 FILTER_WEIGHTS = {AVERAGE: 1.01, PAETH: 1.02}
-SEARCH_WEIGHT, DEEP_WEIGHT = 1.06, 1.12
+DEEP_WEIGHT = 1.12
 # Samples that shrink below this share are drawings; there a longer search finds most, and is fast as well.
-DRAWING = 1 / 8
+DRAWING = 1 / 6
 
 
 @dataclass(frozen=True)
@@ -54,27 +54,25 @@ def choose(rows: Rows, height: int, step: int) -> Recipe:
     data = {kind: filtered(now, before, kind, step) for kind in KINDS}
     coded = {kind: _coded_size(data[kind]) * FILTER_WEIGHTS.get(kind, 1) for kind in KINDS}
     best = min(coded, key=coded.__getitem__)
-    tried = [(coded[best], Recipe(best, 1, zlib.Z_HUFFMAN_ONLY))]
+    sizes = {Recipe(best, 1, zlib.Z_HUFFMAN_ONLY): coded[best]}
 
-    def deflate(kind: int, level: int, strategy: int, weight: float) -> None:
+    def deflated_size(kind: int, level: int, strategy: int, weight: float = 1) -> int:
         recipe = Recipe(kind, level, strategy)
-        tried.append((len(recipe.deflated(data[kind])) * FILTER_WEIGHTS.get(kind, 1) * weight, recipe))
+        size = len(recipe.deflated(data[kind]))
+        sizes[recipe] = size * FILTER_WEIGHTS.get(kind, 1) * weight
+        return size
 
-    deflate(best, 1, zlib.Z_RLE, 1)
-    deflate(best, 1, zlib.Z_DEFAULT_STRATEGY, SEARCH_WEIGHT)
-    if min(tried, key=_weight)[0] >= DRAWING * now.size:
-        if best != UP:
-            deflate(UP, 1, zlib.Z_DEFAULT_STRATEGY, SEARCH_WEIGHT)
-    else:
-        tried.clear()
+    runs = deflated_size(best, 1, zlib.Z_RLE)
+    search = deflated_size(best, 1, zlib.Z_DEFAULT_STRATEGY)
+    if min(runs, search) < DRAWING * now.size:
+        sizes.clear()
         for kind in dict.fromkeys((NONE, UP, best)):
-            deflate(kind, 4, zlib.Z_DEFAULT_STRATEGY, 1)
-        deflate(min(tried, key=_weight)[1].filter, 6, zlib.Z_DEFAULT_STRATEGY, DEEP_WEIGHT)
-    return min(tried, key=_weight)[1]
-
-
-def _weight(tried: tuple[float, Recipe]) -> float:
-    return tried[0]
+            deflated_size(kind, 4, zlib.Z_DEFAULT_STRATEGY)
+        best = min(sizes, key=sizes.__getitem__).filter
+        deflated_size(best, 6, zlib.Z_DEFAULT_STRATEGY, DEEP_WEIGHT)
+    elif search < min(runs, coded[best]) and best != UP:  # repetitions are mostly of the row above
+        deflated_size(UP, 1, zlib.Z_DEFAULT_STRATEGY)
+    return min(sizes, key=sizes.__getitem__)
 
 
 def rows_and_before(rows: Rows, first: int, last: int) -> tuple[Bytes, Bytes]:
@@ -87,17 +85,18 @@ def rows_and_before(rows: Rows, first: int, last: int) -> tuple[Bytes, Bytes]:
 
 
 def _sample(rows: Rows, height: int, step: int) -> tuple[Bytes, Bytes]:
-    """Pieces of a few rows from top left to bottom right, and the rows above them."""
+    """Pieces of a few rows along the diagonal, and the rows above them; the margins may be unlike the rest."""
     width = rows(0, 1).shape[1]
     wanted = min(max(height * width // SAMPLE_SHARE, LEAST_SAMPLE), LARGEST_SAMPLE)
-    if height * width <= wanted or height < PLACES * ROWS:
+    if height * width <= wanted:
         return rows_and_before(rows, 0, height)
-    columns = min(width, -(-wanted // (PLACES * ROWS * step)) * step)
+    many = min(height, max(ROWS, wanted // (PLACES * width)))
+    columns = min(width, -(-wanted // (PLACES * many * step)) * step)
     pieces = []
-    for place in range(PLACES):
-        first = (height - ROWS) * place // (PLACES - 1)
-        start = (width - columns) * place // (PLACES - 1) // step * step
-        pieces.append([part[:, start : start + columns] for part in rows_and_before(rows, first, first + ROWS)])
+    for place in range(1, 2 * PLACES, 2):
+        first = (height - many) * place // (2 * PLACES)
+        start = (width - columns) * place // (2 * PLACES) // step * step
+        pieces.append([part[:, start : start + columns] for part in rows_and_before(rows, first, first + many)])
     now, before = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     return now, before
 
