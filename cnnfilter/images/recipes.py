@@ -23,9 +23,10 @@ LEAST_SAMPLE, LARGEST_SAMPLE = 1 << 14, 1 << 16
 MEMORY_LEVEL = 8
 # Sizes are compared times these weights, so that a slower way is taken only if it saves enough.
 FILTER_WEIGHTS = {AVERAGE: 1.01, PAETH: 1.02}
-DEEP_WEIGHT = 1.12
-# Samples that shrink below this share are drawings; there a longer search finds most, and is fast as well.
+# Samples that shrink below this share are drawings, where a longer search may find much more. Levels and weights.
 DRAWING = 1 / 6
+SEARCHES = {3: 1.0, 4: 1.2, 6: 1.4}
+SMALL = 1 << 19  # a picture of so many bytes takes a few milliseconds anyway, and no weights
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,13 @@ def choose(rows: Rows, height: int, step: int) -> Recipe:
     search = deflated_size(best, 1, zlib.Z_DEFAULT_STRATEGY)
     if min(runs, search) < DRAWING * now.size:
         sizes.clear()
+        small = height * rows(0, 1).shape[1] <= SMALL
+        least, *longer = SEARCHES
         for kind in dict.fromkeys((NONE, UP, best)):
-            deflated_size(kind, 4, zlib.Z_DEFAULT_STRATEGY)
+            deflated_size(kind, least, zlib.Z_DEFAULT_STRATEGY)
         best = min(sizes, key=sizes.__getitem__).filter
-        deflated_size(best, 6, zlib.Z_DEFAULT_STRATEGY, DEEP_WEIGHT)
+        for level in longer:
+            deflated_size(best, level, zlib.Z_DEFAULT_STRATEGY, 1 if small else SEARCHES[level])
     elif search < min(runs, coded[best]) and best != UP:  # repetitions are mostly of the row above
         deflated_size(UP, 1, zlib.Z_DEFAULT_STRATEGY)
     return min(sizes, key=sizes.__getitem__)
