@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cnnfilter.images.thumbnail import Frames
 
 NOT_FINITE = "holds NaN or infinity, for which integer samples have no level; npy has"
+DRAWN = "the weights are random (init = normal): the probabilities mean nothing"
 # What --max-pixels leaves to a stack of feature maps.
 VALUES_A_PIXEL = 4
 
@@ -218,7 +219,9 @@ def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple
     if len(shape) == 1 and not file_format.is_array:
         if name == pipeline.last.name:
             return _Output(name, target, file_format, None, record)
-        raise UnfitError("tap", f"{name} gives a vector, which is written as npy only (--format npy)")
+        told = f"--tap: {name} gives a vector, which is written as npy only (--format npy)"
+        record = record._replace(output=None, warnings=(*record.warnings, told))
+        return _Output(name, target, file_format, None, record)
     form = form_of(
         work.settings,
         file_format,
@@ -246,7 +249,10 @@ def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     if pipeline.gives_vector:
         others = pipeline.outputs(image.pixels, work.step.taps, work.observe)
         vector = others[pipeline.last.name]
-        main = main._replace(record=main.record._replace(classes=_ranked(work, main, vector)))
+        classes = _ranked(work, main, vector)
+        notes = (DRAWN,) * (classes is not None and pipeline.draws_weights)
+        record = main.record._replace(classes=classes, warnings=(*main.record.warnings, *notes))
+        main = main._replace(record=record)
         result, clipped, alpha = *_mapped(vector, main.form), None
     else:
         assert main.form is not None

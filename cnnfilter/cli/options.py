@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import click
 
+from cnnfilter.cli.misplaced import refuse_misplaced
 from cnnfilter.core.geometry import PAD_MODES
 from cnnfilter.core.kernels import FAMILIES, kernel_names
+from cnnfilter.core.slips import kind_meant
 from cnnfilter.core.vocabulary import ALPHAS, CHANNELS, DEPTHS, GRAYS, KINDS, MAPPINGS
 from cnnfilter.images import formats
 
@@ -186,11 +188,37 @@ def complete_kernels(context: click.Context, parameter: click.Parameter, incompl
     return [name for name in known if name.startswith(incomplete)]
 
 
+class _KernelOption(click.Option):
+    """An option for kernels which, where it is missing, looks for them among the inputs."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value, or the error that it is missing."""
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            refuse_misplaced("convolve", ctx.params.get("inputs") or ())
+            raise
+
+
+class _KindChoice(click.Choice[str]):
+    """A choice of kinds that knows their other names."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The kind, or an error that says what was meant."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            meant = kind_meant(value)
+            error.message = error.message.rstrip(".") + meant if meant else error.message
+            raise
+
+
 _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
     click.option(
         "-k",
         "--kernel",
         "kernels",
+        cls=_KernelOption,
         metavar="KERNEL",
         multiple=True,
         required=True,
@@ -248,7 +276,7 @@ def convolve_options(command: Command) -> Command:
 _POOL: tuple[Callable[[Command], Command], ...] = (
     click.option(
         "--kind",
-        type=click.Choice(tuple(KINDS)),
+        type=_KindChoice(tuple(KINDS)),
         default="max",
         show_default=True,
         help=f"What a window gives: {_explained(KINDS)}.",

@@ -4,6 +4,7 @@ from pathlib import PurePath
 
 import click
 
+from cnnfilter.cli.misplaced import refuse_misplaced
 from cnnfilter.cli.options import Shared, pipeline_options, shared_options
 from cnnfilter.errors import FileError, ParameterError
 
@@ -35,11 +36,16 @@ def pipeline(
     from cnnfilter.cli.run import execute
     from cnnfilter.model.syntax import load_pipeline, parse_pipeline
 
+    if steps is None:
+        refuse_misplaced("pipeline", shared.inputs)
     if (steps is None) == (file is None):
         raise ParameterError("steps", 'either --steps "gray | relu | ..." or --file PIPELINE.toml is needed')
     if file is not None:
-        if weights is not None or init is not None or seed is not None:
-            raise ParameterError("file", "weights, init and seed are keys of the file")
+        keys = {"weights": weights, "init": init, "seed": seed}
+        if any(value is not None for value in keys.values()):
+            key, value = next((k, v) for k, v in keys.items() if v is not None)
+            line = f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"'
+            raise ParameterError("file", f"weights, init and seed are keys of the file; add the line {line} at the top of {file}")
         try:
             parsed = load_pipeline(file)
         except FileError as error:

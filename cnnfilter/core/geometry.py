@@ -190,6 +190,9 @@ def _sides(padding: PaddingLike, extent: Pair) -> Sides:
     try:
         y, x = pair(padding, "padding", least=0)  # type: ignore[arg-type]
     except ParameterError as error:
+        if str(padding).lower() in (*PAD_MODES, *PAD_MODE_ALIASES):
+            meant = f"{padding!r} is a pad mode: --pad-mode {padding} (pad_mode); the padding is same, valid, N or YxX"
+            raise ParameterError("padding", meant) from error
         raise ParameterError("padding", f"{error.message}; or same, or valid") from error
     return (y, y), (x, x)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnfilter.core.geometry import Pair
 from cnnfilter.core.numbers import LARGEST_DENOMINATOR, exact
-from cnnfilter.core.words import by, like
+from cnnfilter.core.words import by
 from cnnfilter.errors import ParameterError, UnfitError
 
 if TYPE_CHECKING:
@@ -183,12 +183,14 @@ def _from_text(text: str) -> Kernel:
         from cnnfilter.core import families
 
         return families.build(text)
-    if re.match(r"[-+.\d;,\s]|(nan|inf)\b", text, re.IGNORECASE):
+    is_file_name = re.fullmatch(r"[^\s;,]+\.[a-z]\w*", text, re.IGNORECASE)
+    if re.match(r"[-+.\d;,\s]|(nan|inf)\b", text, re.IGNORECASE) and not is_file_name:
         entries = parse_matrix(text)
         return _from_fractions(text, entries)
-    raise ParameterError(
-        "kernel", f"there is no kernel {_short(text)}{like(family, [*kernel_names(), *FAMILIES], most=99)}"
-    )
+    from cnnfilter.core.slips import kernel_meant
+
+    meant = kernel_meant(text, family, [*kernel_names(), *FAMILIES], FILE_SUFFIXES)
+    raise ParameterError("kernel", f"there is no kernel {_short(text)}{meant}")
 
 
 def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:

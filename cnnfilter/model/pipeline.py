@@ -169,6 +169,11 @@ class Pipeline:
             stacks[node.name] = node.layer.makes_maps or any(stacks[above] for above in node.inputs)
         return stacks[name]
 
+    @property
+    def draws_weights(self) -> bool:
+        """Whether the weights of any layer are drawn by lot, so that nothing was learnt."""
+        return self._binding.draws
+
     def check_weights(self) -> None:
         """Refuse a lack of weights, a file of them that cannot be read, or one that lacks a tensor.
 

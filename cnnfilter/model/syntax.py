@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnfilter.core.kernels import FILE_SUFFIXES, Kernel, as_kernel
+from cnnfilter.core.slips import is_apart_otherwise, second_meant
 from cnnfilter.errors import FileError, ParameterError
 from cnnfilter.model.layer import Layer
 from cnnfilter.model.layers import LAYERS, make
@@ -40,7 +41,13 @@ def parse_pipeline(text: str, *, weights: str | None = None, init: str | None = 
         place = f"step {number}"
         if not words:
             raise ParameterError("steps", f"{place} is empty; write TYPE [MAIN] [key=value ...] | ...")
-        layers.append(_layer(f"{place} ({words[0]})", words[0], *_arguments(place, words[1:])))
+        try:
+            layers.append(_layer(f"{place} ({words[0]})", words[0], *_arguments(place, words)))
+        except ParameterError as error:
+            if not is_apart_otherwise(words):
+                raise
+            told = f"{place}: {' '.join(words)[:60]!r} is not one step; separate steps with |, as in gray | relu"
+            raise ParameterError("steps", told) from error
         places.append(place)
     try:
         return Pipeline(tuple(layers), weights=weights, init=init, seed=seed, places=tuple(places))
@@ -65,6 +72,8 @@ def load_pipeline(path: str) -> Pipeline:
         text = file.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise FileError(path, "is not a TOML file") from error
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise FileError(path, f"cannot be read as a pipeline: {' '.join(reason.split())}") from error
     try:
@@ -158,9 +167,9 @@ def _steps(text: str) -> list[list[str]]:
 
 
 def _arguments(place: str, words: Sequence[str]) -> tuple[Any, dict[str, Any]]:
-    """(main value, values by key) of the words after the type."""
+    """(main value, values by key) of the words of a step, the type first."""
     main, keys = None, {}
-    for word in words:
+    for word in words[1:]:
         key, equals, value = word.partition("=")
         if equals and re.fullmatch(r"[a-z_]+", key):
             if key in keys:
@@ -169,7 +178,8 @@ def _arguments(place: str, words: Sequence[str]) -> tuple[Any, dict[str, Any]]:
         elif main is None:
             main = word
         else:
-            slip = f"; did you mean {word.replace('-', '_', key.count('-'))}?" if equals else ""
+            slip = second_meant(words[0], word)
+            slip = f"; did you mean {word.replace('-', '_', key.count('-'))}?" if equals else slip
             raise ParameterError("steps", f"{place}: {word!r} is a second value without a key, after {main!r}{slip}")
     return main, keys
 

@@ -69,6 +69,8 @@ class Tracer:
         fits = len(at) == axes or (len(at), axes) == (2, 3)
         if not fits or any(not 0 <= place < size for place, size in zip(at, self.shape, strict=False)):
             what = "I" if axes == 1 else "Y,X" if axes == 2 else "Y,X,C"
+            if len(at) == 1 < axes:
+                raise ParameterError("at", f"{at[0]} lacks X; write Y,X, as in {at[0]},0")
             last = ",".join(str(size - 1) for size in self.shape)
             raise ParameterError(
                 "at", f"{','.join(map(str, at))} lies outside the output of {by(self.shape)}; {what} up to {last} fit"
