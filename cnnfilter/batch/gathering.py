@@ -71,7 +71,7 @@ class Gathering:
     def observe(self, name: str, output: NDArray[Any]) -> None:
         """Draw the output of a layer on the way, if it is one of those that are shown."""
         pipeline = self._step.pipeline
-        if name not in self._chosen or name == pipeline.last.name:
+        if name not in self._chosen or name == pipeline.last.name or output.ndim == 1:
             return
         kind = pipeline.node(name).layer.type
         most = MOST_MAPS if name in self._step.taps else FEW_MAPS

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from cnnfilter.core.kernels import FAMILIES, FILE_SUFFIXES, kernel_names
 from cnnfilter.core.vocabulary import KINDS
@@ -16,7 +15,7 @@ def refuse_misplaced(operation: str, inputs: Sequence[str]) -> None:
         ParameterError: names the word and the option that it is for.
     """
     for word in inputs:
-        is_file, suffix = os.path.lexists(word), PurePath(word).suffix.lower()
+        is_file, suffix = os.path.lexists(word), os.path.splitext(word)[1].lower()
         if operation == "pool" and word in KINDS and not is_file:
             raise ParameterError("input", f"{word}: no such file; --kind {word}?")
         if operation == "convolve" and word.partition(":")[0] in (*kernel_names(), *FAMILIES) and not is_file:

@@ -209,8 +209,9 @@ class _KindChoice(click.Choice[str]):
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
             meant = kind_meant(value)
-            error.message = error.message.rstrip(".") + meant if meant else error.message
-            raise
+            if not meant:
+                raise
+            raise click.BadParameter(error.message.rstrip(".") + meant, ctx=ctx, param=param) from error
 
 
 _CONVOLVE: tuple[Callable[[Command], Command], ...] = (

@@ -45,7 +45,9 @@ def pipeline(
         if any(value is not None for value in keys.values()):
             key, value = next((k, v) for k, v in keys.items() if v is not None)
             line = f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"'
-            raise ParameterError("file", f"weights, init and seed are keys of the file; add the line {line} at the top of {file}")
+            raise ParameterError(
+                "file", f"weights, init and seed are keys of the file; add the line {line} at the top of {file}"
+            )
         try:
             parsed = load_pipeline(file)
         except FileError as error:

@@ -80,7 +80,7 @@ class Binding:
         for layer in (node.layer for node in self.nodes):
             if isinstance(layer, Learned) and not isinstance(layer, BatchNorm):
                 in_file = self.weights is not None and _tensor_name(layer, "weight") is not None
-                is_array = isinstance(layer.weight, np.ndarray)
+                is_array = isinstance(getattr(layer, "weight", None), np.ndarray)
                 if not is_array and (layer.init or (self.init and not in_file)):
                     return True
         return False
