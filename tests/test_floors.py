@@ -7,8 +7,10 @@ from importlib import import_module
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
+from cnnfilter import write_image
 from cnnfilter.cli.main import COMMANDS
 
 PACKAGE = Path(__file__).parent.parent / "cnnfilter"
@@ -91,6 +93,29 @@ def test_every_subcommand_is_where_the_group_looks_for_it() -> None:
         command = getattr(import_module(f"cnnfilter.cli.{name}"), name)
         assert isinstance(command, click.Command)
         assert command.name == name
+
+
+# What no small picture needs: other commands' modules, report formats, workers, threads for large images.
+HEAVY = {
+    *("rich", "multiprocessing", "concurrent.futures", "zipfile", "tomllib", "json", "csv", "pathlib", "tempfile"),
+    *("numpy.fft", "numpy.random", "numpy.ma", "PIL.TiffImagePlugin", "PIL.GifImagePlugin"),
+    *("cnnfilter.model.syntax", "cnnfilter.model.layers", "cnnfilter.model.tensors", "cnnfilter.model.summary"),
+    *("cnnfilter.model.pointwise", "cnnfilter.model.learned", "cnnfilter.core.activations", "cnnfilter.batch.workers"),
+    *("cnnfilter.batch.montage", "cnnfilter.images.details", "cnnfilter.core.engine.methods"),
+}
+
+
+@pytest.mark.parametrize("command", ["convolve", "pool"])
+def test_a_small_picture_loads_only_what_it_needs(command: str, tmp_path: Path) -> None:
+    write_image(tmp_path / "in.png", np.zeros((8, 8, 3), np.uint8))
+    words = [command, str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--report", "none"]
+    words += ["-k", "sobel-v"] if command == "convolve" else []
+    found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
+    assert (tmp_path / "out.png").exists()
+    assert not found & HEAVY
+    other = {"convolve": {"core.pooling", "core.engine.extremes"}, "pool": set()}[command]
+    assert not own(found) & {"cli.pipeline", "cli.inspect", *other}
+    assert "PIL.JpegImagePlugin" not in found
 
 
 def test_dask_is_loaded_for_a_cluster_only() -> None:

@@ -2,8 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -15,8 +14,7 @@ from cnnfilter.images import formats
 Command = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class Shared:
+class Shared(NamedTuple):
     """The values of the options that every command which writes images has."""
 
     inputs: tuple[str, ...]
@@ -167,11 +165,10 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
 
 def shared_options(command: Command) -> Command:
     """Give a command the shared options; it is called with one `Shared` and its own options."""
-    names = [field.name for field in fields(Shared)]
 
     @functools.wraps(command)
     def with_shared(**values: Any) -> Any:
-        return command(Shared(**{name: values.pop(name) for name in names}), **values)
+        return command(Shared(**{name: values.pop(name) for name in Shared._fields}), **values)
 
     return decorated(with_shared, _SHARED)
 

@@ -1,7 +1,7 @@
 """A picture in memory: pixels, transparency and what a file says besides."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from cnnfilter.images.formats import PNG, Format
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What is carried from an input to its output."""
 
     icc_profile: bytes | None = None

@@ -6,9 +6,9 @@ from typing import Any
 
 from cnnfilter.core.catalogue import FAMILY_MEANINGS, KERNEL_MEANINGS
 from cnnfilter.core.kernels import FAMILIES, kernel_names
-from cnnfilter.model.filters import Learned
 from cnnfilter.model.layer import Layer
 from cnnfilter.model.layers import LAYERS, is_required, keys_of
+from cnnfilter.model.learned import Learned
 
 # Keys that every layer, or every learned one, has.
 COMMON, LEARNED = ("name", "from"), ("params", "init", "seed")

@@ -142,9 +142,9 @@ def _is_wanted(worker: Any) -> bool:
 
 def _placed(job: "Job", base: str) -> "Job":
     """The job with absolute paths."""
-    source = replace(job.source, path=os.path.join(base, job.source.path))
-    targets = (t if t.path is None else replace(t, path=os.path.join(base, t.path)) for t in job.targets)
-    return replace(job, source=source, targets=tuple(targets))
+    source = job.source._replace(path=os.path.join(base, job.source.path))
+    targets = (t if t.path is None else t._replace(path=os.path.join(base, t.path)) for t in job.targets)
+    return job._replace(source=source, targets=tuple(targets))
 
 
 def _as_named(record: "Record", job: "Job", base: str) -> "Record":
@@ -160,7 +160,7 @@ def _as_named(record: "Record", job: "Job", base: str) -> "Record":
     if start != os.sep:
         error = error and error.replace(start, "")
         warnings = tuple(warning.replace(start, "") for warning in warnings)
-    return replace(record, input=job.source.path, output=output, error=error, warnings=warnings)
+    return record._replace(input=job.source.path, output=output, error=error, warnings=warnings)
 
 
 def unseen_of(paths: list[str]) -> tuple[str, list[str]]:

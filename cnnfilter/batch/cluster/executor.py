@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cnnfilter.batch.cluster import chunks
@@ -142,7 +142,7 @@ class Cluster:
             self._seconds = latest if self._seconds is None else (self._seconds + latest) / 2
         for index, records in enumerate(answer.records):
             if index in answer.unseen and os.path.lexists(task.jobs[index].source.path):
-                records = [replace(record, error=unseen_by(answer.host)) for record in records]
+                records = [record._replace(error=unseen_by(answer.host)) for record in records]
             yield records
 
     def _withdrawn(self, task: _Task) -> bool:
