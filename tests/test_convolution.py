@@ -13,11 +13,14 @@ from arrays import FLOATS, LAYOUTS, as_float32, laid_out, nested, random_image, 
 from hypothesis import assume, given, settings, strategies as st
 
 import cnnfilter
+from cnnfilter.core import convolution, engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from cnnfilter.core.engine.task import Correlation
 
     Array = NDArray[Any]
     Draw = st.DrawFn
@@ -1185,3 +1188,50 @@ def test_layers_that_do_not_fit(
 ) -> None:
     with pytest.raises(ValueError, match=r"."):
         cnnfilter.conv2d(np.zeros(x), np.ones(weight), None if bias is None else np.ones(bias), groups=groups)
+
+
+def test_arguments_that_are_no_arrays_are_told_apart() -> None:
+    with pytest.raises(cnnfilter.ParameterError, match=r"^x: a bank takes height x width x channels"):
+        cnnfilter.conv2d(np.ones((4, 4)), np.ones((1, 1, 1, 1)))
+    with pytest.raises(cnnfilter.ParameterError, match=r"^image: rows of different lengths are no array"):
+        cnnfilter.convolve([[1, 2], [3]], "blur")
+    with pytest.raises(cnnfilter.ParameterError, match=r"^image: whole numbers above 2\^63 are too large"):
+        cnnfilter.convolve(np.array([[2**63]], np.uint64), "identity")
+
+
+def test_the_largest_whole_numbers() -> None:
+    image = np.array([[2**63 - 1, 5]], np.uint64)
+    assert cnnfilter.convolve(image, "identity").tolist() == [[2**63 - 1, 5]]
+    sums = cnnfilter.convolve(image, "1 1 1", pad_mode="edge")  # beyond 64 bits: floats
+    assert sums.dtype == np.float32
+    np.testing.assert_allclose(sums, [[2.0**64, 2.0**63]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("mapping", ["raw", "clip", "abs", "normalize"])
+def test_gradients_of_64_bits_are_those_of_32(mapping: str) -> None:
+    image = np.random.default_rng(3).integers(-500, 500, (9, 11, 3))
+    wide, narrow = (cnnfilter.convolve(image.astype(t), "sobel", mapping="raw") for t in (np.int64, np.int32))
+    np.testing.assert_allclose(wide, narrow, rtol=2e-6)
+    if mapping != "raw":
+        mapped = cnnfilter.convolve(image, "sobel", mapping=mapping)
+        assert mapped.dtype == np.int64
+        if mapping != "normalize":
+            assert np.abs(mapped - np.floor(narrow + 0.5)).max() <= 1
+
+
+def test_the_parts_of_a_gradient_go_band_by_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is planned for each of them alone."""
+    image = np.random.default_rng(4).uniform(0, 255, (40, 30)).astype(np.float32)
+    wanted = cnnfilter.convolve(image, "scharr", stride=2)
+    plan, count = engine.plan, iter(range(99))
+
+    def uneven(task: Correlation, image: Array, *arguments: Any, **options: Any) -> engine.Plan:
+        planned = plan(task, image, *arguments, **options)
+        return planned._replace(band_rows=planned.band_rows + next(count))
+
+    monkeypatch.setattr(engine, "plan", uneven)
+    convolution._remembered.cache_clear()
+    found = cnnfilter.convolve(image, "scharr", stride=2)
+    convolution._remembered.cache_clear()
+    assert next(count) == 2
+    np.testing.assert_allclose(found, wanted, rtol=5e-6, atol=1e-3)

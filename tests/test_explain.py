@@ -11,9 +11,10 @@ from hypothesis import given, strategies as st
 
 import cnnfilter
 from cnnfilter.core.analysis import facts, separable_parts, strongest_of
+from cnnfilter.core.catalogue import GRADIENTS, NAMED
 from cnnfilter.core.character import character
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.kernels import GRADIENTS, NAMED, kernel
+from cnnfilter.core.kernels import kernel
 from cnnfilter.core.spectrum import gains, plane, spectrum
 from cnnfilter.core.statistics import channel_statistics
 from cnnfilter.model import listing
@@ -204,6 +205,15 @@ class TestStatistics:
     def test_only_finite_floats_count(self) -> None:
         found = channel_statistics(np.array([[np.nan, np.inf, 300, 0]], np.float32))
         assert (found.nonfinite, found.mean, found.at_low, found.at_high) == (2, 150, 0.5, 0.5)
+
+    def test_one_value_lies_in_the_first_bin(self) -> None:
+        found = channel_statistics(np.full((3, 4), 7.5, np.float32), bins=4)
+        assert (found.edges, found.histogram, found.deviation) == ((7.5, 7.5), (12, 0, 0, 0), 0)
+
+    def test_as_plain_data(self) -> None:
+        found = channel_statistics(np.array([[0, 1]], np.uint8), bins=2).as_dict()
+        assert found == json.loads(json.dumps(found))
+        assert (found["mean"], found["edges"], found["histogram"]) == (0.5, [0, 256], [2, 0])
 
     def test_nothing_finite(self) -> None:
         found = channel_statistics(np.full((2, 2), np.nan, np.float32))

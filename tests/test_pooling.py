@@ -542,3 +542,13 @@ def test_what_is_no_image(shape: tuple[int, ...]) -> None:
 def test_what_are_no_samples(dtype: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         cnnfilter.pool(np.zeros((4, 4), dtype))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_auto_clips_whole_numbers_and_leaves_floats(kind: str) -> None:
+    image = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    clipped, raw = (cnnfilter.pool(image, kind, mapping=mapping) for mapping in ("clip", "raw"))
+    found = cnnfilter.pool(image, kind, mapping="auto")
+    assert (found.dtype, found.tolist()) == (np.uint8, clipped.tolist())
+    found = cnnfilter.pool(image.astype(np.float32), kind, mapping="auto")
+    assert (found.dtype, found.tolist()) == (np.float32, raw.tolist())

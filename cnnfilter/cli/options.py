@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from cnnfilter.core.catalogue import FAMILIES, kernel_names
 from cnnfilter.core.geometry import PAD_MODES
-from cnnfilter.core.kernels import FAMILIES, kernel_names
 from cnnfilter.core.vocabulary import ALPHAS, CHANNELS, DEPTHS, GRAYS, KINDS, MAPPINGS
 from cnnfilter.images import formats
 

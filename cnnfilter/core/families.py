@@ -10,8 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core.catalogue import FAMILIES
 from cnnfilter.core.geometry import Pair, pair
-from cnnfilter.core.kernels import FAMILIES, LARGEST_KERNEL, Kernel, from_array
+from cnnfilter.core.kernels import LARGEST_KERNEL, Kernel, from_array
 from cnnfilter.core.numbers import exact
 from cnnfilter.errors import ParameterError
 
@@ -46,8 +47,6 @@ def build(text: str) -> Kernel:
         matrix = _MAKERS[family](size, *numbers)
     except ParameterError as error:
         raise ParameterError("kernel", f"{text!r}: {error.message} ({usage})") from error
-    if not np.isfinite(matrix).all():
-        raise ParameterError("kernel", f"{text!r} gives numbers beyond the range of floats ({usage})")
     return from_array(matrix, text, label)
 
 

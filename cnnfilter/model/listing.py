@@ -4,8 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from cnnfilter.core.catalogue import FAMILY_MEANINGS, KERNEL_MEANINGS
-from cnnfilter.core.kernels import FAMILIES, kernel_names
+from cnnfilter.core.catalogue import FAMILIES, FAMILY_MEANINGS, KERNEL_MEANINGS, kernel_names
 from cnnfilter.model.layer import Layer
 from cnnfilter.model.layers import LAYERS, is_required, keys_of
 from cnnfilter.model.learned import Learned
