@@ -77,8 +77,6 @@ class Resize(Sized):
         y, x = pair(self.size, "size")
         if not _is_pair(self.size):
             y, x = (y, y * width // height) if height <= width else (x * height // width, x)
-        if min(y, x) < 1:
-            raise UnfitError("size", f"an image of {height}x{width} would become {y}x{x}")
         return y, x, *shapes[0][2:]
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
