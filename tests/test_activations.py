@@ -295,4 +295,4 @@ def test_dense_names_what_does_not_fit(
 def test_the_size_of_the_least_whole_number_fits(dtype: str, result: str) -> None:
     least = max(int(np.iinfo(dtype).min), -(2**62))
     found = absolute(np.array([least, 3], dtype))
-    assert (found.dtype, found.tolist()) == (result, [-least, 3])
+    assert (found.dtype.name, found.tolist()) == (result, [-least, 3])

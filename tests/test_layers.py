@@ -206,8 +206,8 @@ def test_probabilities_are_ranked_with_their_labels() -> None:
     [
         (lambda: Pipeline((Relu(),), init="uniform"), "init: 'uniform' is not normal"),
         (lambda: Conv2d(4, 3, init="he"), "init: 'he' is not normal"),
-        (lambda: Relu(inputs=3), "from: 3 is neither a layer's name nor a list of them"),
-        (lambda: Relu(inputs=(1,)), "from: (1,) is neither a layer's name nor a list of them"),
+        (lambda: make("relu", {"from": 3}), "from: 3 is neither a layer's name nor a list of them"),
+        (lambda: make("relu", {"from": (1,)}), "from: (1,) is neither a layer's name nor a list of them"),
         (lambda: Relu(name="input"), "name: 'input' cannot be a layer's name"),
         (lambda: Relu(name=""), "name: '' cannot be a layer's name"),
         (lambda: Pipeline((Relu(inputs=("a", "b")),)), "from: there is no layer 'a'"),

@@ -549,6 +549,6 @@ def test_auto_clips_whole_numbers_and_leaves_floats(kind: str) -> None:
     image = np.arange(16, dtype=np.uint8).reshape(4, 4)
     clipped, raw = (cnnfilter.pool(image, kind, mapping=mapping) for mapping in ("clip", "raw"))
     found = cnnfilter.pool(image, kind, mapping="auto")
-    assert (found.dtype, found.tolist()) == (np.uint8, clipped.tolist())
+    assert (found.dtype.name, found.tolist()) == ("uint8", clipped.tolist())
     found = cnnfilter.pool(image.astype(np.float32), kind, mapping="auto")
-    assert (found.dtype, found.tolist()) == (np.float32, raw.tolist())
+    assert (found.dtype.name, found.tolist()) == ("float32", raw.tolist())

@@ -50,7 +50,9 @@ def by_hand(
     planes = image if image.ndim == 3 else image[:, :, None]
     weighted = nested(planes.astype(np.int64) * alpha[:, :, None])
     above, below = (reference.convolve(part, kernel, **options) for part in (weighted, nested(alpha)))
-    opaque, colours, veil = int(np.iinfo(alpha.dtype).max), [], []
+    opaque = int(np.iinfo(alpha.dtype).max)
+    colours: list[Any] = []
+    veil: list[Any] = []
     for sums, weights in zip(above, below, strict=True):
         colours.append([])
         veil.append([])
@@ -85,7 +87,7 @@ def test_premultiplied_colours_by_hand(
     result, veil, clipped = transparency.premultiplied(convolution, image, alpha, "clip", samples)
     colours, wanted_veil = by_hand(image, alpha, kernel[1], scale, bias, **options)
     wanted, wanted_clipped = reference.to_samples(colours, "clip", 0, most, (most + 1) // 2)
-    assert (result.dtype, veil.dtype) == (dtype, dtype)
+    assert result.dtype == veil.dtype == dtype
     assert result.ndim == image.ndim
     np.testing.assert_allclose(nested(result), wanted, rtol=0, atol=1)  # floats, next to a half either way
     np.testing.assert_allclose(veil, np.array(wanted_veil, float), rtol=0, atol=0.5 + 1e-6)
@@ -122,7 +124,7 @@ def test_a_kernel_of_negative_weights_shows_nothing_of_what_it_takes_away() -> N
 def test_levels_of_another_depth() -> None:
     image, alpha = np.full((3, 3, 3), 100, np.uint8), np.full((3, 3), 51, np.uint8)
     result, veil, _ = transparency.premultiplied(Convolution.of("blur"), image, alpha, "clip", UINT16, Fraction(257))
-    assert (result.dtype, veil.dtype) == (np.uint16, np.uint16)
+    assert result.dtype == veil.dtype == np.uint16
     assert np.unique(result).tolist() == [100 * 257]
     assert np.unique(veil).tolist() == [51 * 257]
 
@@ -130,6 +132,6 @@ def test_levels_of_another_depth() -> None:
 def test_responses_are_floats_and_alpha_keeps_its_type() -> None:
     image, alpha = np.full((2, 2), 100, np.uint8), np.full((2, 2), 128, np.uint8)
     result, veil, clipped = transparency.premultiplied(Convolution.of("blur"), image, alpha, "raw", None)
-    assert (result.dtype, veil.dtype, clipped) == (np.float32, np.uint8, 0)
+    assert (result.dtype.name, veil.dtype.name, clipped) == ("float32", "uint8", 0)
     np.testing.assert_allclose(result, 100)
     assert np.unique(veil).tolist() == [128]

@@ -41,8 +41,9 @@ def of_command(name: str) -> Defaults:
     found = {}
     for option in parameters(name).values():
         assert isinstance(option, click.Option)
-        default = option.default if isinstance(option.default, str) else False if option.is_flag else None
-        found[str(option.name)] = int(default) if default and default.isdecimal() else default
+        text = option.default if isinstance(option.default, str) else ""
+        default = text or (False if option.is_flag else None)
+        found[str(option.name)] = int(text) if text.isdecimal() else default
     return shared(found)
 
 

@@ -2,6 +2,7 @@
 
 from cnnfilter.batch.report import Record
 from cnnfilter.batch.settings import Step
+from cnnfilter.core.geometry import channels_of
 from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterError
 from cnnfilter.model.filters import Convolve, Pool
 
@@ -14,7 +15,7 @@ def described(step: Step, shape: tuple[int, ...] | None) -> Record:
         return record
     if isinstance(layer, Convolve):
         kernel = layer.operation.kernel
-        kernel = kernel if shape is None else kernel.spanning(shape[2] if len(shape) == 3 else 1)
+        kernel = kernel if shape is None else kernel.spanning(channels_of(shape))
         record = record._replace(kernel=kernel.name, kernel_shape=kernel.shape, pad_mode=layer.operation.pad_mode)
         windows = layer.operation.windows
     else:

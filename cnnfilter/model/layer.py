@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.geometry import Windows
+from cnnfilter.core.geometry import Windows, channels_of
 from cnnfilter.core.samples import Rendering, auto_mapping, rendered
 from cnnfilter.core.vocabulary import Mapping
 from cnnfilter.errors import ParameterError, UnfitError
@@ -136,7 +136,7 @@ def image_shape(shape: Shape, layer: str) -> tuple[int, int, int]:
     """
     if len(shape) < 2:
         raise UnfitError("", f"{layer} takes an image, a vector of {shape[0]} values came")
-    return shape[0], shape[1], shape[2] if len(shape) == 3 else 1
+    return shape[0], shape[1], channels_of(shape)
 
 
 def _same(value: object, default: object) -> bool:
