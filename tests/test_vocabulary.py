@@ -75,3 +75,11 @@ def test_numbers_are_read_alike_in_the_three_places(text: str) -> None:
     exact = float(Fraction(text)) * 2
     assert cnnfilter.convolve(image, "identity", scale=text)[0, 1] == pytest.approx(exact)
     assert cnnfilter.parse_pipeline(f"convolve identity scale={text}").run(image)[0, 1] == pytest.approx(exact)
+
+
+PUBLIC = [name for name in cnnfilter.__all__ if not name.endswith("Error")]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_documented_with_an_example(name: str) -> None:
+    assert ">>>" in (inspect.getdoc(getattr(cnnfilter, name)) or "")

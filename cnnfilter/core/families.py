@@ -75,6 +75,9 @@ def motion(size: Pair, degrees: float = 0.0) -> FloatMatrix:
     """An anti-aliased line of SIZE pixels through the middle, scaled to sum to 1.
 
     An entry falls off linearly with its distance from the line, to nothing at a distance of one pixel.
+
+    Raises:
+        ParameterError: two different sizes.
     """
     if size[0] != size[1]:
         raise ParameterError("kernel", "a line has one length, not two")

@@ -39,6 +39,11 @@ class Kernel:
     `matrix` is (height, width); for a gradient magnitude (2, height, width), the -v and the -h kernel; for a filter
     bank (height, width, channels in, filters out). Its entries are int64 where all of them are whole, else float64.
     `label` stands for the kernel in file names. `seed` marks a random bank, drawn for any number of channels.
+
+    >>> import numpy as np
+    >>> edge = Kernel("edge", np.array([[-1, 0, 1]]))
+    >>> edge.size, edge.params, edge.sums_to_zero
+    ((1, 3), 3, True)
     """
 
     name: str

@@ -41,6 +41,12 @@ def read_image(path: "str | os.PathLike[str]", *, max_pixels: int = MAX_PIXELS) 
 
     Raises:
         FileError: missing, unreadable, in no format that is read, or larger than `max_pixels`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_image(f"{folder}/two.png", np.array([[0, 255]], np.uint8))
+    ...     read_image(f"{folder}/two.png").tolist()
+    [[0, 255]]
     """
     image = read(os.fspath(path), max_pixels)
     return image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
@@ -55,6 +61,11 @@ def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options:
     Raises:
         ParameterError: the suffix names no format, or the array is no picture that it can hold.
         FileError: the file cannot be written.
+
+    >>> write_image("two.pgn", np.array([[0, 255]], np.uint8))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    cnnfilter.errors.ParameterError: ...
     """
     name, array = os.fspath(path), np.asarray(array)
     file_format = formats.for_output(name)

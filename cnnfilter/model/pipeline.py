@@ -272,7 +272,11 @@ class Pipeline:
         return summarize(self._told_nodes, last, self.shapes(input_shape), self._schedule({last}))
 
     def classes(self, output: Array) -> list[tuple[str, float]] | None:
-        """(label, probability), the likeliest first, where the last layer is softmax or sigmoid over a vector."""
+        """(label, probability), the likeliest first, where the last layer is softmax or sigmoid over a vector.
+
+        Raises:
+            UnfitError: there are labels, but not one a class.
+        """
         if not self.last.layer.gives_probabilities or output.ndim != 1:
             return None
         labels = self.labels or tuple(map(str, range(len(output))))

@@ -49,7 +49,14 @@ def parse_pipeline(text: str, *, weights: str | None = None, init: str | None = 
 
 
 def load_pipeline(path: str) -> Pipeline:
-    """The pipeline in a TOML file; paths in it are relative to it.
+    r"""The pipeline in a TOML file; paths in it are relative to it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "edges.toml")
+    ...     _ = path.write_text('[[layer]]\ntype = "convolve"\nkernel = "sobel-v"')
+    ...     str(load_pipeline(str(path)))
+    'convolve sobel-v'
 
     Raises:
         FileError: missing, unreadable or no TOML.
