@@ -311,10 +311,16 @@ def _rational(array: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
 def _with_divisor(array: "NDArray[Any]", values: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
     import numpy as np
 
-    few = values[:: max(1, len(values) // 64)]  # enough to see that most divisors do not fit
-    for divisor in range(1, LARGEST_DENOMINATOR + 1 if array.ndim == 2 else 2):
-        if all(((np.rint(v * float(divisor)) / divisor).astype(array.dtype) == v).all() for v in (few, values)):
-            return np.rint(array.astype(np.float64) * divisor).astype(np.int64), divisor
+    divisors = np.arange(1, LARGEST_DENOMINATOR + 1 if array.ndim == 2 else 2, dtype=array.dtype)
+
+    def fitting(some: "NDArray[Any]", among: "NDArray[Any]") -> "NDArray[Any]":
+        among = among[:, None]
+        return np.asarray((np.rint(some * among) / among == some).all(axis=1))
+
+    few = values[:: max(1, len(values) // 16)]  # enough to see that most divisors do not fit
+    for divisor in divisors[fitting(few, divisors)].tolist():
+        if fitting(values, np.array([divisor], array.dtype)).all():
+            return np.rint(array.astype(np.float64) * divisor).astype(np.int64), int(divisor)
     return None, 1
 
 

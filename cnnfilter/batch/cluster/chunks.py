@@ -7,7 +7,6 @@ folder that they start from. This module is loaded by the scheduler, too, and lo
 
 import os
 import pickle
-import signal
 import socket
 import threading
 import time
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from cnnfilter.core import signals
 
 if TYPE_CHECKING:
     from cnnfilter.batch.paths import Job
@@ -170,6 +171,5 @@ def unseen_of(paths: list[str]) -> tuple[str, list[str]]:
 
 def dask_setup(worker: Any) -> None:
     """Called in a worker process that the command has started: a Ctrl-C in the terminal is the command's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):  # blocked by whoever started the process, until it is ready for them
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    signals.leave_to_parent()
+    signals.unblock()  # whoever started the process blocked them, until it is ready for them

@@ -5,7 +5,6 @@ import logging
 import multiprocessing
 import re
 import shutil
-import signal
 import tempfile
 import threading
 import time
@@ -13,10 +12,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cnnfilter.core import signals
 from cnnfilter.errors import ParameterError
 
 Value = TypeVar("Value")
@@ -132,7 +131,7 @@ def _started(distributed: Any, count: int) -> Iterator[tuple[Any, Callable[[], b
             time.sleep(0.005)
         return True
 
-    resource_tracker.ensure_running()  # starting it later would unblock the signals that `aside` blocks
+    signals.start_tracker()
     try:
         cluster = aside(lambda: _local(distributed, folder))
         client = aside(lambda: distributed.Client(cluster, set_as_default=False))
@@ -194,8 +193,7 @@ def aside(function: Callable[[], Value], seconds: float | None = None) -> Value:
     errors: list[BaseException] = []
 
     def call() -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        signals.block()
         try:
             results.append(function())
         except BaseException as error:

@@ -7,8 +7,8 @@ Whole numbers have a faster way, `bands`: from samples to samples in narrow arit
 size in between. kernel -> program (what to add to what) -> plan (where, for this size of image) -> bands (do it). But
 for the smallest images it is never slower: a program has no more operations than its kernel has taps.
 
-Floats have theirs, too: a method of `methods`, which makes whole tiles of sums by products of matrices, in bands that
-`floats` loads and hands out.
+Floats have theirs, too: a method of `methods`, which makes whole tiles of sums by products of matrices; `floats`
+loads the tiles and hands them out. Small banks of filters are prepared once, by `small`.
 """
 
 from collections.abc import Callable, Iterator

@@ -60,7 +60,7 @@ class _Bound:
         return sum(_aligned(part) for part in plan.parts) + 2 * _values(plan.parts[0]) * FLOAT32.itemsize
 
     def __init__(self, plan: Magnitude, memory: Array) -> None:
-        self.plan = plan
+        self.plan, self.store = plan, plan.levels.bound(FLOAT32)
         self.bands, shape = [], plan.parts[0].output
         for part in plan.parts:
             self.bands.append(Band(part, memory))
@@ -79,7 +79,7 @@ class _Bound:
             np.sqrt(self.v, out=self.v)
             if self.plan.gain != 1:
                 np.multiply(self.v, np.float32(self.plan.gain), out=self.v)
-        return self.plan.levels.store(self.v[new - start :].reshape(out.shape), out)
+            return self.store(self.v[new - start :].reshape(out.shape), out)
 
 
 def _values(part: BandPlan) -> int:
