@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnnfilter.cli.help import Command
 from cnnfilter.cli.options import Shared, pipeline_options, shared_options
 from cnnfilter.errors import ParameterError
 
@@ -18,7 +19,7 @@ Examples:
   cnnfilter pipeline "photos/*.jpg" --file samples/edges.toml -o edges/"""
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @pipeline_options
 @shared_options
 def pipeline(

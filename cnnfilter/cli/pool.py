@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from cnnfilter.cli.help import Command
 from cnnfilter.cli.options import Shared, pool_options, shared_options
 
 EXAMPLES = """\b
@@ -13,7 +14,7 @@ Examples:
   cnnfilter pool "photos/*.jpg" --global --kind avg -o means/"""
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @pool_options
 @shared_options
 def pool(shared: Shared, kind: str, size: str, is_global: bool, **options: Any) -> int:
