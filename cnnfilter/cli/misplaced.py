@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from cnnfilter.cli.help import Option
-from cnnfilter.core.kernels import FAMILIES, FILE_SUFFIXES, kernel_names
+from cnnfilter.core.catalogue import FAMILIES, kernel_names
+from cnnfilter.core.kernels import FILE_SUFFIXES
 from cnnfilter.core.slips import kind_meant
 from cnnfilter.core.vocabulary import KINDS
 from cnnfilter.errors import ParameterError

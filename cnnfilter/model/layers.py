@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from cnnfilter.core.kernels import FAMILIES, kernel_names
+from cnnfilter.core.catalogue import FAMILIES, kernel_names
 from cnnfilter.core.vocabulary import KINDS
 from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError
