@@ -180,6 +180,13 @@ def decorated(command: Command, options: Sequence[Callable[[Command], Command]])
     return command
 
 
+class _KernelText(click.types.StringParamType):
+    """Text that says what would be right where it is missing."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return "Name one, as --kernel sobel-v; `cnnfilter inspect` lists them."
+
+
 def complete_kernels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The names of kernels and families that begin with what was typed."""
     known = [*kernel_names(), *(f"{family}:" for family in FAMILIES)]
@@ -194,6 +201,7 @@ _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
         metavar="KERNEL",
         multiple=True,
         required=True,
+        type=_KernelText(),
         shell_complete=complete_kernels,
         help="A name (sobel-v), a family (gaussian:7:1.5), a file (.npy .txt .csv) or a matrix"
         ' ("0 -1 0; -1 5 -1; 0 -1 0"). Repeatable: one output a kernel.',

@@ -162,15 +162,15 @@ def _arguments(place: str, words: Sequence[str]) -> tuple[Any, dict[str, Any]]:
     main, keys = None, {}
     for word in words:
         key, equals, value = word.partition("=")
-        if equals and re.fullmatch(r"[a-z_]+", key):
+        if equals and re.fullmatch(r"[a-z_-]+", key):
+            key = key.replace("-", "_")  # as the options are written
             if key in keys:
                 raise ParameterError("steps", f"{place}: {key} is given twice")
             keys[key] = _value(value) if key not in _TEXT_KEYS else value.split(",") if key == "from" else value
         elif main is None:
             main = word
         else:
-            slip = f"; did you mean {word.replace('-', '_', key.count('-'))}?" if equals else ""
-            raise ParameterError("steps", f"{place}: {word!r} is a second value without a key, after {main!r}{slip}")
+            raise ParameterError("steps", f"{place}: {word!r} is a second value without a key, after {main!r}")
     return main, keys
 
 
