@@ -107,6 +107,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _invoke(words: list[str], state: dict[str, bool]) -> int:
     if COMPLETION_VARIABLE in os.environ:
+        from cnnfilter.cli import shells
+
+        shells.register()
         cli.main(words, PROGRAM)
     try:
         with cli.make_context(PROGRAM, words, obj=state) as context:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from cnnfilter.errors import FileError
 from cnnfilter.images import formats
+from cnnfilter.images.arrays import arrays, upright
 from cnnfilter.images.formats import Format
-from cnnfilter.images.image import Image, Metadata, oriented
+from cnnfilter.images.image import Image, Metadata
 
 _READABLE = [name for f in formats.FORMATS for name in f.pillow if name != "MPO"]  # MPO opens as JPEG
 _ORIENTATION = 0x0112
@@ -123,18 +124,19 @@ def read_picture(file: BinaryIO, size: int, max_pixels: int) -> Image:
         stored, mode = picture.mode, _target_mode(picture)
         with _silent_libtiff(picture):
             picture.load()
-        pixels, alpha = _arrays(picture, mode)
+        pixels, alpha = arrays(picture, mode)
         if picture.format == "TIFF":
             pixels = _as_tiff_says(picture, pixels)
         orientation, exif = _exif(picture)
-        pixels = np.ascontiguousarray(oriented(pixels, orientation))
-        alpha = alpha if alpha is None else np.ascontiguousarray(oriented(alpha, orientation))
         profile = picture.info.get("icc_profile") if stored not in ("CMYK", "LAB", "YCbCr", "HSV") else None
         metadata = Metadata(profile if isinstance(profile, bytes) else None, dpi_of(picture), exif)
         file_format = formats.by_pillow(picture.format)
         frames = frames_of(picture)
         if frames > 1:
             notes.append(f"only the first of {frames} frames is read")
+    del picture  # before there is another copy of it
+    pixels = upright(pixels, orientation)
+    alpha = None if alpha is None else upright(alpha, orientation)
     return Image(pixels, alpha, file_format, metadata, tuple(notes), size)
 
 
@@ -148,23 +150,6 @@ def _target_mode(picture: PIL.Image.Image) -> str:
         return mode
     gray = mode in ("1", "L", "LA", "La") or any(raw.startswith("LA") for raw in _raw_modes(picture))
     return ("L" if gray else "RGB") + ("A" if transparent else "")
-
-
-def _arrays(picture: PIL.Image.Image, mode: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """(pixels, alpha) of a loaded picture."""
-    if mode == "I;16A":
-        gray = np.asarray(picture).astype(np.uint16)
-        return gray, np.where(gray == picture.info["transparency"], 0, 65535).astype(np.uint16)
-    if mode == "I;16":
-        return np.asarray(picture).astype(np.uint16), None
-    if picture.mode == "1" and mode == "LA":
-        picture = picture.convert("L")  # keeps the transparent level in its info
-    if picture.mode == "RGBA" and mode == "LA":
-        return np.asarray(picture)[:, :, 0], np.asarray(picture)[:, :, 3]  # 16-bit gray with alpha arrives as RGBA
-    array = np.asarray(picture if picture.mode == mode else picture.convert(mode))
-    if mode == "LA":
-        return array[:, :, 0], array[:, :, 1]
-    return (array[:, :, :3], array[:, :, 3]) if mode == "RGBA" else (array, None)
 
 
 def _as_tiff_says(picture: PIL.Image.Image, pixels: NDArray[Any]) -> NDArray[Any]:
