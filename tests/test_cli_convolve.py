@@ -22,6 +22,8 @@ import PIL.Image
 import PIL.ImageCms
 import pytest
 import reference
+from arrays import nested
+from outcomes import KEYS, entries, lines, load, ok, record, save
 
 import cnnfilter
 
@@ -33,11 +35,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-KEYS = [
-    *("input", "output", "status", "operation", "kernel", "kernel_shape", "stride", "padding", "pad_mode", "dilation"),
-    *("mapping", "input_shape", "output_shape", "input_values", "output_values", "compression", "clipped"),
-    *("input_bytes", "output_bytes", "params", "macs", "seconds", "warnings", "error"),
-]
 SOBEL_V = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
 SOBEL_H = [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]
 SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
@@ -59,30 +56,9 @@ HIGH = {8: 255, 16: 65535}
 # Helpers
 
 
-def save(name: str | Path, array: Array, **options: Any) -> None:
-    if str(name).endswith(".npy"):
-        np.save(name, array)
-    else:
-        PIL.Image.fromarray(array).save(name, **options)
-
-
-def load(name: str | Path) -> Array:
-    """The samples in a file as Pillow or NumPy gives them; 2-D for gray."""
-    if str(name).endswith(".npy"):
-        array: Array = np.load(name)
-        return array
-    with PIL.Image.open(name) as picture:
-        return np.array(picture)
-
-
 def decoded(content: bytes) -> Array:
     with PIL.Image.open(io.BytesIO(content)) as picture:
         return np.array(picture)
-
-
-def nested(array: Array) -> list[list[list[Any]]]:
-    rows: list[list[list[Any]]] = (array if array.ndim == 3 else array[:, :, None]).tolist()
-    return rows
 
 
 def flat(rows: Any) -> Array:
@@ -107,25 +83,6 @@ def same(name: str | Path, wanted: Array) -> None:
     got = load(name)
     assert got.dtype.kind == ("u" if wanted.dtype.kind == "i" and not str(name).endswith(".npy") else wanted.dtype.kind)
     np.testing.assert_array_equal(got, wanted)
-
-
-def entries(folder: Path) -> list[str]:
-    """All files and folders below, relative."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
-def ok(result: Result) -> Result:
-    assert (result.code, result.err) == (0, b"")
-    return result
-
-
-def lines(result: Result) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in result.out.splitlines()]
-
-
-def record(result: Result) -> dict[str, Any]:
-    (only,) = lines(ok(result))
-    return only
 
 
 def one_line(content: bytes) -> str:

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from cnnfilter.batch.outputs import Form, as_picture, check_depth, form_of, map_paths, write
 from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target, identity
+from cnnfilter.batch.records import described, failed, trace_text
 from cnnfilter.batch.report import Record, shape_fields
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.samples import rendered, scaled_levels, to_gray
 from cnnfilter.core.transparency import premultiplied
 from cnnfilter.core.words import by
-from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterError, UnfitError
+from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
-from cnnfilter.model.filters import Convolve, Pool
+from cnnfilter.model.filters import Convolve
 
 if TYPE_CHECKING:
     from cnnfilter.batch.gathering import Gathering
@@ -94,14 +95,7 @@ def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]
     except Exception as error:  # a fault of ours costs one image, not the batch
         told = f"internal error, please report it with --verbose: {type(error).__name__}: {error}"
         record = Record(job.source.path, operation=steps[0].operation, status="failed", error=told)
-        yield record._replace(exit_code=1, trace=_trace())
-
-
-def _trace() -> str:
-    """The traceback of the error that is being handled."""
-    import traceback  # no error, no need
-
-    return traceback.format_exc()
+        yield record._replace(exit_code=1, trace=trace_text())
 
 
 def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
@@ -110,7 +104,7 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         yield Record(source, status="skipped", operation=operation, warnings=(job.source.skipped,))
         return
     if job.source.error is not None:
-        yield _failed(Record(source, operation=operation), FileError(source, job.source.error))
+        yield failed(Record(source, operation=operation), FileError(source, job.source.error))
         return
     waiting = []
     targets = iter(job.targets)
@@ -120,7 +114,7 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         all_stay = settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of))
         if all_stay and not job.height:
             for target in own:
-                yield _described(step, None)._replace(input=source, output=target.path, status="skipped")
+                yield described(step, None)._replace(input=source, output=target.path, status="skipped")
         else:
             waiting.append((step, own))
     if not waiting:
@@ -132,15 +126,15 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         image = prepared(image, settings)
         gathering = _gathering(job, image, [step for step, _ in waiting])
     except (CnnfilterError, MemoryError) as error:
-        yield _failed(Record(source, only, operation=operation), error)
+        yield failed(Record(source, only, operation=operation), error)
         return
     preview = job.frames.show(image.pixels, image.alpha) if job.frames else None
     for step, own in waiting:
         try:
             records = _apply(_Work(step, image, settings, job.frames, gathering), source, own)
         except (CnnfilterError, MemoryError) as error:
-            described = _described(step, None)._replace(input=source, output=own[0].path, input_bytes=image.nbytes)
-            records = [_failed(described, error)]
+            told = described(step, None)._replace(input=source, output=own[0].path, input_bytes=image.nbytes)
+            records = [failed(told, error)]
         finished = time.perf_counter()
         seconds = None if settings.dry_run else finished - started
         yield from (record._replace(seconds=seconds, input_preview=preview) for record in records)
@@ -189,7 +183,7 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     params, macs = pipeline.cost(image.pixels.shape)
     if work.step.operation == "pipeline":
         work.rows |= {row.name: row.as_dict() for row in pipeline.summary(image.pixels.shape).layers}
-    common = _described(work.step, image.pixels.shape)._replace(
+    common = described(work.step, image.pixels.shape)._replace(
         input=source,
         input_bytes=image.nbytes,
         warnings=image.warnings,
@@ -359,41 +353,3 @@ def is_finite(pixels: NDArray[Any]) -> bool:
     if pixels.dtype.kind != "f":
         return True
     return all(np.isfinite(pixels[start : start + 256]).all() for start in range(0, pixels.shape[0], 256))
-
-
-def _described(step: Step, shape: tuple[int, ...] | None) -> Record:
-    """A record with what is known of the operation, and for an image of `shape` of its windows."""
-    record = Record("", operation=step.operation)
-    layer = step.pipeline.layers[0]
-    if step.operation == "pipeline":
-        return record
-    if isinstance(layer, Convolve):
-        kernel = layer.operation.kernel
-        kernel = kernel if shape is None else kernel.spanning(shape[2] if len(shape) == 3 else 1)
-        record = record._replace(kernel=kernel.name, kernel_shape=kernel.shape, pad_mode=layer.operation.pad_mode)
-        windows = layer.operation.windows
-    else:
-        assert isinstance(layer, Pool)
-        record = record._replace(kernel=layer.operation.kind)
-        if layer.operation.size is None and shape is None:
-            return record
-        windows = layer.operation.windows(shape or (1, 1))
-        record = record._replace(kernel_shape=windows.size)
-    return record._replace(stride=windows.stride, padding=windows.padding, dilation=windows.dilation)
-
-
-def _failed(record: Record, error: CnnfilterError | MemoryError) -> Record:
-    """The record of a failure; a message about the input does not repeat its name."""
-    code = error.exit_code if isinstance(error, CnnfilterError) else 1
-    message = str(error) if isinstance(error, CnnfilterError) else "not enough memory"
-    if isinstance(error, ParameterError):
-        message = error.in_shell
-    if isinstance(error, FileError) and error.path == record.input:
-        message = error.message
-    return record._replace(
-        status="failed",
-        error=message,
-        exit_code=code,
-        trace=_trace(),
-        is_final=isinstance(error, OutputError) and error.is_lasting,
-    )

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cnnfilter.batch.report import json_line
 from cnnfilter.cli.drawing.canvas import Canvas
-from cnnfilter.cli.inspecting import Inspection
+from cnnfilter.cli.inspecting import ONLY_POOL, Inspection
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core import npy
 from cnnfilter.core.convolution import Convolution
@@ -111,7 +111,7 @@ def _network(inspection: Inspection) -> "tuple[str, Callable[[], Pipeline]] | No
         return "steps", lambda: parse_pipeline(steps, **given)
     if given:
         raise ParameterError(next(iter(given)), "is for --steps, which is not there")
-    if {"kind", "size", "ceil_mode", "count_include_pad"} & inspection.pool.keys():
+    if inspection.pool.keys() & set(ONLY_POOL):
         return "pool", lambda: Pipeline((Pool(**inspection.pool),), name="pool")
     return None
 

@@ -66,6 +66,15 @@ def pair(value: PairLike, parameter: str, *, least: int = 1) -> Pair:
     return parts[0], parts[-1]
 
 
+def channels_of(shape: tuple[int, ...]) -> int:
+    """Number of channels of an image of `shape`; height x width has one.
+
+    >>> channels_of((4, 5)), channels_of((4, 5, 3))
+    (1, 3)
+    """
+    return shape[2] if len(shape) == 3 else 1
+
+
 def _shown(value: object) -> str:
     return repr(value if isinstance(value, str | int) else str(value))[:60]
 

@@ -49,7 +49,14 @@ def parse_pipeline(text: str, *, weights: str | None = None, init: str | None = 
 
 
 def load_pipeline(path: str) -> Pipeline:
-    """The pipeline in a TOML file; paths in it are relative to it.
+    r"""The pipeline in a TOML file; paths in it are relative to it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "edges.toml")
+    ...     _ = path.write_text('[[layer]]\ntype = "convolve"\nkernel = "sobel-v"')
+    ...     str(load_pipeline(str(path)))
+    'convolve sobel-v'
 
     Raises:
         FileError: missing, unreadable or no TOML.
@@ -194,8 +201,8 @@ def _step(layer: Layer) -> str:
     words = [layer.type]
     values = _values(layer)
     if layer.main in values:
-        words.append(_quoted(_as_word(values.pop(layer.main))))
-    words += [f"{key}={_quoted(_as_word(value))}" for key, value in values.items()]
+        words.append(_quoted(as_word(values.pop(layer.main))))
+    words += [f"{key}={_quoted(as_word(value))}" for key, value in values.items()]
     return " ".join(words)
 
 
@@ -229,7 +236,12 @@ def _values(layer: Layer) -> dict[str, Any]:
     return values
 
 
-def _as_word(value: Any) -> str:
+def as_word(value: Any) -> str:
+    """A value as a line of steps has it, before it is quoted.
+
+    >>> as_word(True), as_word((2, 3)), as_word((0.5, 1)), as_word([[1, 2], [3, 4]])
+    ('true', '2x3', '0.5,1', '[[1, 2], [3, 4]]')
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
