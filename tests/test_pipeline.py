@@ -465,7 +465,7 @@ def test_shapes_that_do_not_fit_name_the_line(tmp_path: Path) -> None:
     ("maxpool", ["step 1", "pool"]),
     ("batch-norm", ["batchnorm"]),
     ("gray | convolve sobel-v strid=2", ["step 2", "strid", "stride"]),
-    ("convolve sobel-v pad-mode=zero", ["step 1", "pad"]),
+    ("convolve sobel-v pad-modes=zero", ["step 1", "pad_mode"]),
     ("convolve sobbel-v", ["step 1", "sobbel-v", "sobel-v"]),
     ("pool max size=0", ["step 1", "size", "0"]),
     ("pool maxi", ["step 1", "maxi", "max"]),

@@ -226,7 +226,17 @@ def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple
     )
     if _apart(work, form, file_format, target.path):
         record = record._replace(output=map_paths(target.path or "", shape[2])[0])
+    if _narrows(work.settings, form, pixels.dtype):
+        fits = "--mapping normalize or --scale" if work.step.operation == "convolve" else "--mapping normalize"
+        note = f"whole numbers of more than 16 bits are written as levels 0 to 255; {fits} fits them in, npy keeps them"
+        record = record._replace(warnings=(*record.warnings, note))
     return _Output(name, target, file_format, form, record._replace(mapping=form.mapping))
+
+
+def _narrows(settings: Settings, form: Form, dtype: np.dtype[Any]) -> bool:
+    """Whether whole numbers of more than 16 bits become bytes unasked, and are not stretched to fit."""
+    wide = dtype.kind in "iu" and dtype.itemsize > 2 and form.samples is not None and form.target.high == 255
+    return wide and form.depth != "auto" and settings.depth == "auto" and form.mapping != "normalize"
 
 
 def _apart(work: _Work, form: Form, file_format: Format, path: str | None) -> bool:
@@ -304,6 +314,8 @@ def _written(work: _Work, output: _Output, result: NDArray[Any], alpha: NDArray[
         notes.append(f"{file_format.name} holds no transparency here; it is dropped")
         alpha = None
     preview = work.frames.show(result, alpha, is_stack=form.is_stack) if work.frames else None
+    if 2 * clipped > result.size:
+        notes.append(f"{clipped} of {result.size} values clipped")
     record = output.record._replace(clipped=clipped, warnings=tuple(notes), output_preview=preview)
     metadata, options = _kept_metadata(work.image, result, form), work.settings.encoding
     if _apart(work, form, file_format, path):

@@ -195,6 +195,13 @@ def decorated(command: Command, options: Sequence[Callable[[Command], Command]])
     return command
 
 
+class _KernelText(click.types.StringParamType):
+    """Text that says what would be right where it is missing."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return "Name one, as --kernel sobel-v; `cnnfilter inspect` lists them."
+
+
 _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
     _kernel(
         "-k",
@@ -204,6 +211,7 @@ _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
         metavar="KERNEL",
         multiple=True,
         required=True,
+        type=_KernelText(),
         shell_complete=completion.kernels,
         meanings={
             "sobel-v": "a name (inspect lists them)",

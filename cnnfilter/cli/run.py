@@ -55,6 +55,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
     ):
         reporter.verbose = shared.verbose
+        reporter.total = 0 if shared.dry_run else len(jobs)
         if shared.preview and not shared.dry_run:
             from cnnfilter.cli.gallery import gallery
 

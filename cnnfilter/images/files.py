@@ -68,7 +68,7 @@ def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options:
     cnnfilter.errors.ParameterError: ...
     """
     name, array = os.fspath(path), np.asarray(array)
-    file_format = formats.for_output(name)
+    file_format = formats.for_output(name, "path")
     if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "biuf":
         raise ParameterError("array", f"{array.dtype} of shape {array.shape} is no picture")
     alpha = None
@@ -83,7 +83,8 @@ def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options:
     depth = depth_of(array.dtype)
     if not file_format.holds(depth, colour=array.ndim == 3):
         kind = "floats" if depth == "float" else f"{depth} bits"
-        raise ParameterError("array", f"{kind}{' in colour' * (array.ndim == 3)} can be written as .npy only")
+        kind, can = kind + " in colour" * (array.ndim == 3), formats.holders(depth, colour=array.ndim == 3)
+        raise ParameterError("array", f"{file_format.name} cannot hold {kind}; {can} can, and uint8 would fit")
     write(name, Image(array, alpha), file_format, options or WriteOptions())
 
 
@@ -174,6 +175,8 @@ def _source(path: str, max_pixels: int) -> Iterator[tuple[BinaryIO, int]]:
             raise FileError(path, "is a folder")
         if not stat.S_ISREG(status.st_mode):
             raise FileError(path, "is no regular file; a stream is read from standard input, named -")
+        if not status.st_size:
+            raise FileError(path, "is empty")
         file = open(path, "rb")  # noqa: SIM115 - closed below, not within this handler
     except (OSError, ValueError) as error:
         raise FileError(path, _reason(error)) from error

@@ -178,16 +178,16 @@ def _arguments(place: str, words: Sequence[str]) -> tuple[Any, dict[str, Any]]:
     main, keys = None, {}
     for word in words[1:]:
         key, equals, value = word.partition("=")
-        if equals and re.fullmatch(r"[a-z_]+", key):
+        if equals and re.fullmatch(r"[a-z_-]+", key):
+            key = key.replace("-", "_")  # as the options are written
             if key in keys:
                 raise ParameterError("steps", f"{place}: {key} is given twice")
             keys[key] = _value(value) if key not in _TEXT_KEYS else value.split(",") if key == "from" else value
         elif main is None:
             main = word
         else:
-            slip = second_meant(words[0], word)
-            slip = f"; did you mean {word.replace('-', '_', key.count('-'))}?" if equals else slip
-            raise ParameterError("steps", f"{place}: {word!r} is a second value without a key, after {main!r}{slip}")
+            told = f"{place}: {word!r} is a second value without a key, after {main!r}{second_meant(words[0], word)}"
+            raise ParameterError("steps", told)
     return main, keys
 
 
