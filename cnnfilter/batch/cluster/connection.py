@@ -132,7 +132,8 @@ def _started(distributed: Any, count: int) -> Iterator[tuple[Any, Callable[[], b
             time.sleep(0.005)
         return True
 
-    resource_tracker.ensure_running()  # starting it later would unblock the signals that `aside` blocks
+    if hasattr(signal, "pthread_sigmask"):  # starting it later would unblock the signals that `aside` blocks
+        resource_tracker.ensure_running()
     try:
         cluster = aside(lambda: _local(distributed, folder))
         client = aside(lambda: distributed.Client(cluster, set_as_default=False))

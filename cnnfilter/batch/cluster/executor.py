@@ -18,8 +18,9 @@ from typing import Any
 from cnnfilter.batch.cluster import chunks
 from cnnfilter.batch.cluster.connection import aside, check_versions, connection, parse
 from cnnfilter.batch.cluster.places import check_places, folder_here, told, unseen_by
-from cnnfilter.batch.paths import STANDARD_STREAM, Job
+from cnnfilter.batch.paths import Job
 from cnnfilter.batch.report import Record
+from cnnfilter.batch.runner import uses_streams
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.errors import ClusterError, ParameterError
 from cnnfilter.images.temporary import sweep
@@ -195,8 +196,7 @@ def connected(address: str, jobs: Sequence[Job], steps: list[Step], settings: Se
         ParameterError: a wrong address, no answer, a missing library, workers that differ or do not see the files.
     """
     place = parse(address)
-    names = {name for job in jobs for name in (job.source.path, *(target.path for target in job.targets))}
-    if STANDARD_STREAM in names:
+    if uses_streams(jobs):
         raise ParameterError("cluster", "standard input and output (-) are this machine's; name files")
     with connection(place, len(jobs)) as (client, kill):
         check_versions(client)
