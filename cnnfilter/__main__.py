@@ -8,6 +8,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
+from cnnfilter.core import signals
+
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -16,12 +18,13 @@ def main() -> None:
     gc.disable()  # what is being loaded is no garbage; `execute` starts the collector for images
     for variable in BLAS_THREADS:  # read when NumPy is imported: bands have threads of their own, and all runs alike
         os.environ.setdefault(variable, "1")
-    signal.signal(signal.SIGINT, _end_at_once)
-    signal.signal(signal.SIGTERM, _end_at_once)
+    heeded = signals.heeded()
+    for number in heeded:
+        signal.signal(number, _end_at_once)
     from cnnfilter.cli.main import run
 
     code = run()
-    for number in (signal.SIGINT, signal.SIGTERM):  # all is done; the interpreter's own end is not to be disturbed
+    for number in heeded:  # all is done; the interpreter's own end is not to be disturbed
         signal.signal(number, signal.SIG_IGN)
     if sys.gettrace() or sys.getprofile():  # who watches wants to see the end
         sys.exit(code)
@@ -40,8 +43,9 @@ def _leave(code: int) -> NoReturn:
 
 def _end_at_once(number: int, frame: FrameType | None) -> None:
     """End before anything has begun."""
-    sys.stderr.write(f"cnnfilter: {'interrupted' if number == signal.SIGINT else 'terminated'}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, AttributeError):  # the terminal may be gone
+        sys.stderr.write(f"cnnfilter: {signals.ending(number)}\n")
+        sys.stderr.flush()
     os._exit(128 + number)
 
 

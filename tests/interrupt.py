@@ -1,9 +1,9 @@
 """Batches interrupted at random moments: `python tests/interrupt.py [COUNT] [--seed N]`.
 
-A round starts a batch over a folder whose outputs exist in part, sends SIGINT, SIGTERM or SIGKILL after a random delay,
+A round starts a batch over a folder whose outputs exist in part, sends SIGINT, SIGTERM, SIGHUP or SIGKILL later on,
 and looks at what is left: every output has to be as it was, as it will be, or missing if it did not exist; no worker
-may outlive the command by two seconds; after SIGINT and SIGTERM there is no temporary file either, the exit code is 130
-or 143, and both come within two seconds with one line. A second run with `-n` then has to complete the set.
+may outlive the command by two seconds; after the first three there is no temporary file either, the exit code is 130,
+143 or 129, and both come within two seconds with one line. A second run with `-n` then has to complete the set.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 import PIL.Image
 
 PATIENCE = 2.0  # seconds to the end of the command, and then to that of its workers
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -signal.SIGKILL}
 OLD_VALUE = 7  # what an old output is filled with; no new one looks like that
 COMMAND = [sys.executable, "-m", "cnnfilter", "convolve", "in", "-k", "blur", "-o", "out/", "-q"]
 MARK = "CNNFILTER_INTERRUPTED"  # in the environment of a run, by which its processes are found
@@ -233,7 +233,7 @@ def main() -> int:
         tally = interrupt(Path(folder), chosen.count, chosen.seed)
     print(", ".join(f"{count} {name}" for name, count in sorted(tally.rounds.items())))
     print("outputs:", ", ".join(f"{count} {name}" for name, count in sorted(tally.outputs.items())))
-    print(f"slowest end after SIGINT or SIGTERM: {tally.slowest:.2f} s")
+    print(f"slowest end after a signal: {tally.slowest:.2f} s")
     for violation in tally.violations:
         print("VIOLATION", violation)
     print(f"{len(tally.violations)} violations")

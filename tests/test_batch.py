@@ -26,7 +26,7 @@ import PIL.Image
 import pytest
 from conftest import plain_environment
 
-from cnnfilter.batch import runner
+from cnnfilter.batch import runner, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -316,7 +316,7 @@ def test_a_few_files_need_no_workers(
     def refuse(*arguments: Any) -> None:
         raise WorkersAsked
 
-    monkeypatch.setattr(runner, "Workers", refuse)
+    monkeypatch.setattr(workers, "Workers", refuse)
     monkeypatch.setattr(runner, "processors", lambda: 2)
     fill(folder / "in", count)
     arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", *options]

@@ -117,8 +117,9 @@ class TestCharacter:
         assert character(found.matrix, found.divisor).kind == kind
 
     def test_random_filters_are_of_no_kind(self) -> None:
-        bank = kernel("random:5:8").spanning(3).matrix
-        assert {character(bank[:, :, 0, index]).kind for index in range(8)} == {"mixed"}
+        bank = kernel("random:3:64").spanning(3).matrix
+        kinds = [character(bank[:, :, 0, index]).kind for index in range(64)]
+        assert kinds.count("mixed") >= 62
 
     @pytest.mark.parametrize(
         ("text", "degrees"),

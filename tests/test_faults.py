@@ -294,7 +294,7 @@ def test_batches_interrupted_at_random_moments(tmp_path: Path) -> None:
     assert sum(tally.rounds.values()) == 8
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_in_the_middle_of_writing(folder: Path, number: signal.Signals, code: int) -> None:
     """It comes while a temporary file is there, without workers."""
     names = fill(folder / "in", 40, NOISE.integers(0, 256, (500, 700, 3)).astype(np.uint8))
@@ -337,6 +337,33 @@ def test_an_impatient_user_gets_the_same_end(folder: Path, jobs: str) -> None:
     assert one_line(told.decode()) == "cnnfilter: interrupted"
     assert interrupt.wait_until_gone(mark) == []
     assert sorted(set(contents(folder / "out")) - set(names)) == []
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("ignored", [False, True], ids=["heeded", "nohup"])
+def test_a_closed_terminal(folder: Path, jobs: str, ignored: bool) -> None:
+    """All processes get a hang-up: it ends the run like a termination, unless `nohup` has them ignore it."""
+    names = fill(folder / "in", 30, NOISE.integers(0, 256, (300, 500, 3)).astype(np.uint8))
+    mark = f"closed-{os.getpid()}-{time.monotonic_ns()}"
+    arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", "-j", jobs]
+    with subprocess.Popen(
+        [*(["nohup"] if ignored else []), sys.executable, "-m", "cnnfilter", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=plain_environment(**{interrupt.MARK: mark}),
+        start_new_session=True,
+    ) as process:
+        until = time.monotonic() + 20
+        while not (folder / "out" / names[2]).exists() and time.monotonic() < until:
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGHUP)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == (0 if ignored else 129)
+    assert (told == b"") if ignored else one_line(told.decode()).startswith("cnnfilter: terminated")
+    assert interrupt.wait_until_gone(mark) == []
+    assert sorted(set(contents(folder / "out")) - set(names)) == []
+    assert (len(contents(folder / "out")) == 30) == ignored
 
 
 # ---------------------------------------------------------------------------------------------------------------------

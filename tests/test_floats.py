@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from cnnfilter.core.engine.dense import Dense
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Method
 from cnnfilter.core.engine.fourier import Fourier
 from cnnfilter.core.engine.levels import Levels
+from cnnfilter.core.engine.padding import padded_tile
 from cnnfilter.core.engine.separable import Separable
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.winograd import Winograd
@@ -31,9 +33,18 @@ LIMIT = {FLOAT32: 2e-6, FLOAT64: 1e-12}
 
 @pytest.fixture(autouse=True)
 def narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small images have several bands, too."""
-    for module, name in ((separable, "BAND"), (columns, "BLOCK"), (dense, "BLOCK"), (winograd, "TILES")):
-        monkeypatch.setattr(module, name, 1)
+    """Small images have several tiles, too."""
+    for module, name, most in (
+        (separable, "ROWS", 4),
+        (separable, "SHORT", 2),
+        (separable, "VALUES", 20),
+        (separable, "WIDE", 5),
+        (dense, "ROWS", 4),
+        (dense, "VALUES", 20),
+        (columns, "BLOCK", 1),
+        (winograd, "TILES", 1),
+    ):
+        monkeypatch.setattr(module, name, most)
 
 
 @st.composite
@@ -182,6 +193,56 @@ def test_a_sample_that_is_no_number_reaches_its_own_windows_of_a_bank_only(input
     np.testing.assert_allclose(found[~touched], clean[~touched], rtol=0, atol=5e-6 * np.abs(clean).max())
 
 
+@settings(deadline=None, max_examples=80)
+@given(images(), windows(), modes, st.integers(1, 4), st.integers(0, 99), st.booleans())
+def test_a_small_bank_that_is_kept(image: Array, w: Windows, mode: str, filters: int, seed: int, biased: bool) -> None:
+    assume(fits(image, w))
+    rng = np.random.default_rng(seed)
+    options: dict[str, Any] = {"stride": w.stride, "padding": w.padding, "pad_mode": mode, "dilation": w.dilation}
+    for _ in range(3):  # the weights of the first call are not kept
+        x = rng.normal(size=image.shape).astype(np.float32)
+        weight = rng.normal(size=(*w.size, image.shape[2], filters)).astype(np.float32)
+        bias = rng.normal(size=filters).astype(np.float32) if biased else None
+        found = cnnfilter.conv2d(x, weight, bias, **options)
+        expected = np.array(reference.conv2d(x.tolist(), weight.tolist(), **options)) + (0 if bias is None else bias)
+        most = np.abs(weight).sum(axis=(0, 1, 2)).max() * np.abs(x).max() + 1
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * most)
+        assert found.dtype == np.float32
+        assert (cnnfilter.conv2d(x, weight, bias, **options) == found).all()
+
+
+def test_small_banks_on_many_threads_and_with_weights_changed_in_place() -> None:
+    rng = np.random.default_rng(0)
+    x, weight = (rng.normal(size=shape).astype(np.float32) for shape in ((20, 20, 3), (3, 3, 3, 8)))
+    once = cnnfilter.conv2d(x, weight, padding=1)
+    with ThreadPoolExecutor(8) as pool:
+        for scale, found in pool.map(
+            lambda k: (k, cnnfilter.conv2d(x * np.float32(k), weight, padding=1)), [1, 2, 4] * 30
+        ):
+            np.testing.assert_array_equal(found, once * np.float32(scale))
+    weight *= 2
+    np.testing.assert_array_equal(cnnfilter.conv2d(x, weight, padding=1), once * 2)
+
+
+def test_a_small_bank_of_large_and_of_bad_samples() -> None:
+    x, weight = np.full((9, 9, 2), 3e38, np.float32), np.ones((3, 3, 2, 1), np.float32)
+    weight[0, :, :, 0] = -2  # 32 bits overflow on the way
+    exact = cnnfilter.conv2d(x * np.float32(2**-60), weight)
+    np.testing.assert_array_equal(cnnfilter.conv2d(x, weight), exact * np.float32(2**60))
+    x[4, 4, 0] = np.inf
+    assert np.isinf(cnnfilter.conv2d(x, weight)[2, 2, 0])
+    assert np.isfinite(cnnfilter.conv2d(x, weight)[0, 0, 0])
+
+
+@pytest.mark.parametrize("bad", [{"stride": 1.5}, {"padding": ((0.5, 0), (0, 0))}, {"dilation": (1, 1.5)}])
+def test_options_of_a_kept_bank_are_checked_by_type(bad: dict[str, Any]) -> None:
+    x, weight = np.ones((9, 9, 2), np.float32), np.ones((3, 3, 2, 1), np.float32)
+    cnnfilter.conv2d(x, weight, stride=1, padding=((0, 0), (0, 0)), dilation=(1, 1))
+    options: dict[str, Any] = {"stride": 1, "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+    with pytest.raises(cnnfilter.errors.ParameterError):
+        cnnfilter.conv2d(x, weight, **(options | bad))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
 @pytest.mark.parametrize(
     "kernel", ["gaussian:5", "gaussian:9:1.2", [[0.5, -1.5], [-1, 3]], "gabor:9:4:30", "gabor:31:9:30"]
@@ -234,7 +295,7 @@ def test_the_strategy_for_a_kernel(kernel: Any, dtype: str, mapping: Any, strate
         (3, (14, 14, 256), 256, {}, "columns"),
         (5, (100, 100, 64), 64, {}, "columns"),
         (3, (512, 512, 3), 16, {}, "columns"),
-        (3, (32, 32, 3), 16, {}, "products"),
+        (3, (32, 32, 3), 16, {}, "columns"),
     ],
 )
 def test_the_strategy_for_a_bank(
@@ -260,3 +321,50 @@ def test_samples_are_within_a_level_of_the_exact_ones(kernel: str, mapping: Any,
     assert found.dtype == image.dtype
     assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
     assert abs(clipped - count) <= 2
+
+
+@settings(deadline=None, max_examples=100)
+@given(modes, st.tuples(st.integers(1, 7), st.integers(1, 7)), st.tuples(st.integers(-20, 20), st.integers(-20, 20)),
+       st.tuples(st.integers(1, 12), st.integers(1, 12)), st.booleans())  # fmt: skip
+def test_a_tile_of_the_padded_image(
+    mode: str, shape: tuple[int, int], start: tuple[int, int], size: tuple[int, int], together: bool
+) -> None:
+    image = np.random.default_rng(0).integers(0, 99, (*shape, 3))
+    how: Any = {"zero": "constant"}.get(mode, mode)
+    whole = np.pad(image, ((20, 32), (20, 32), (0, 0)), how)
+    expected = whole[start[0] + 20 :, start[1] + 20 :][: size[0], : size[1]]
+    expected = expected.sum(axis=2, keepdims=True) if together else expected
+    out = np.full(expected.shape, np.nan, np.float32)
+    padded_tile(image, start, pad_mode(mode), out, sum_channels=together)
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("reach", [None, (-500.0, 700.0), (-500.0, 66000.0)])
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64])
+def test_samples_of_sums_near_halves_and_beyond_the_ends(
+    reach: tuple[float, float] | None, absolute: bool, dtype: np.dtype[Any]
+) -> None:
+    sums = np.arange(-400, 600, 1 / 8).reshape(-1, 20, 1)
+    levels = np.floor((np.abs(sums + 0.25) if absolute else sums + 0.25) + 0.5)
+    target = np.zeros(sums.shape, np.uint8)
+    clipped = Levels(0.25, absolute, UINT8, reach, count=True).bound(dtype)(sums.astype(dtype), target)
+    np.testing.assert_array_equal(target, np.clip(levels, 0, 255))
+    assert clipped == ((levels < 0) | (levels > 255)).sum()
+
+
+@pytest.mark.parametrize("kernel", ["gabor:9:4:30", "gabor:31:9:30", "log:7:1.1", "gaussian:9", "gaussian:31"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_worst_images_are_within_a_level(kernel: str, sign: int) -> None:
+    """White where a tap is positive, or negative: the largest sums, and the largest parts that cancel."""
+    matrix = sign * cnnfilter.kernel(kernel).matrix
+    scale = 254 / 255 / max(matrix[matrix > 0].sum(), 1e-3)
+    rows, columns = (3 * n for n in matrix.shape)
+    image = np.zeros((rows, columns), np.uint8)
+    y, x = matrix.shape
+    image[y : 2 * y, x : 2 * x] = 255 * (matrix > 0)
+    exact = cnnfilter.convolve(image.astype(np.float64), matrix * scale)
+    found = cnnfilter.convolve(image, matrix * scale, mapping="clip")
+    expected = np.clip(np.floor(exact.astype(np.float64) + 0.5), 0, 255)
+    assert expected.max() >= 250 * (matrix > 0).any()
+    assert np.abs(found - expected).max() <= 1

@@ -7,8 +7,10 @@ from importlib import import_module
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
+from cnnfilter import write_image
 from cnnfilter.cli.main import COMMANDS
 
 PACKAGE = Path(__file__).parent.parent / "cnnfilter"
@@ -21,7 +23,7 @@ FLOORS = {
     "model": {"errors", "core", "model", "numpy", "safetensors"},
     "batch": {"errors", "core", "images", "model", "batch", "numpy", "distributed", "threadpoolctl"},
     "cli": {"errors", "core", "images", "model", "batch", "cli", "click", "rich"},
-    "__main__": {"cli"},
+    "__main__": {"core", "cli"},
     "__init__": {"errors", "core", "images", "model"},
 }
 
@@ -83,7 +85,7 @@ def own(found: set[str]) -> set[str]:
 @pytest.mark.parametrize(("words", "code"), [(["--help"], 0), (["--version"], 0), (["no-such-command"], 2)])
 def test_what_no_subcommand_is_needed_for_loads_none(words: list[str], code: int) -> None:
     found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == {code}")
-    assert own(found) == {"cli.main", "cli.stderr", "core.words", "errors"}
+    assert own(found) == {"cli.main", "cli.stderr", "core.signals", "core.words", "errors"}
 
 
 def test_every_subcommand_is_where_the_group_looks_for_it() -> None:
@@ -91,6 +93,29 @@ def test_every_subcommand_is_where_the_group_looks_for_it() -> None:
         command = getattr(import_module(f"cnnfilter.cli.{name}"), name)
         assert isinstance(command, click.Command)
         assert command.name == name
+
+
+# What no small picture needs: other commands' modules, report formats, workers, threads for large images.
+HEAVY = {
+    *("rich", "multiprocessing", "concurrent.futures", "zipfile", "tomllib", "json", "csv", "pathlib", "tempfile"),
+    *("numpy.fft", "numpy.random", "numpy.ma", "PIL.TiffImagePlugin", "PIL.GifImagePlugin"),
+    *("cnnfilter.model.syntax", "cnnfilter.model.layers", "cnnfilter.model.tensors", "cnnfilter.model.summary"),
+    *("cnnfilter.model.pointwise", "cnnfilter.model.learned", "cnnfilter.core.activations", "cnnfilter.batch.workers"),
+    *("cnnfilter.batch.montage", "cnnfilter.images.details", "cnnfilter.core.engine.methods"),
+}
+
+
+@pytest.mark.parametrize("command", ["convolve", "pool"])
+def test_a_small_picture_loads_only_what_it_needs(command: str, tmp_path: Path) -> None:
+    write_image(tmp_path / "in.png", np.zeros((8, 8, 3), np.uint8))
+    words = [command, str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--report", "none"]
+    words += ["-k", "sobel-v"] if command == "convolve" else []
+    found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
+    assert (tmp_path / "out.png").exists()
+    assert not found & HEAVY
+    other = {"convolve": {"core.pooling", "core.engine.extremes"}, "pool": set()}[command]
+    assert not own(found) & {"cli.pipeline", "cli.inspect", *other}
+    assert "PIL.JpegImagePlugin" not in found
 
 
 def test_dask_is_loaded_for_a_cluster_only() -> None:

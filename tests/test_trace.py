@@ -237,8 +237,8 @@ def test_pool(data: st.DataObject) -> None:
     found = of_layer(layer, image, position, mapping)
     how = pooled(found)
     raw = cnnfilter.pool(image, kind, **options)[position].item()
-    assert found.response == raw
-    assert found.pixel == cnnfilter.pool(image, kind, **options, mapping=mapping)[position].item()
+    pixel = cnnfilter.pool(image, kind, **options, mapping=mapping)[position].item()
+    np.testing.assert_equal([found.response, found.pixel], [raw, pixel])  # NaN equals NaN here
     inside = how.samples[how.counted]
     if kind == "avg":
         assert how.count == max(1, inside.size)

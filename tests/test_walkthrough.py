@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import PIL.Image
 import pytest
-from transcripts import ROOT, blocks, compare, make_workplace, shell, transcripts
+from transcripts import ROOT, blocks, compare, make_workplace, quick, transcripts
 
 FOLDER = Path("samples/walkthrough")
 TEXT = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     make_workplace(place)
     for name in PICTURES:
         (place / FOLDER / name).unlink()
-    return Walk([shell(command, place) for command, _ in TRANSCRIPTS], place)
+    return Walk([quick(command, place) for command, _ in TRANSCRIPTS], place)
 
 
 @pytest.mark.parametrize("index", range(len(TRANSCRIPTS)), ids=[each.command for each in TRANSCRIPTS])
@@ -43,7 +43,7 @@ def test_a_command_prints_what_is_shown(walk: Walk, index: int) -> None:
 
 @pytest.mark.parametrize("command", EXERCISES)
 def test_an_exercise_runs(walk: Walk, command: str) -> None:
-    done = shell(command, walk.place)
+    done = quick(command, walk.place)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 

@@ -77,8 +77,9 @@ class Gathering:
         most = MOST_MAPS if name in self._step.taps else FEW_MAPS
         is_stack = pipeline.is_stack(name, self.shape)
         words = "" if name.startswith(kind) else kind
-        drawn = self._panel(name, words, output, None, is_stack=is_stack, most=most)
-        self._groups.append((*self._kernels(pipeline.node(name).layer), drawn))
+        layer = pipeline.node(name).layer
+        drawn = self._panel(name, words, output, None, is_stack=is_stack, most=most, signed=_is_signed(layer))
+        self._groups.append((*self._kernels(layer), drawn))
 
     def result(
         self,
@@ -99,7 +100,10 @@ class Gathering:
         if bank is not None and self._step.operation == "convolve":
             self._groups += self._filters(bank, result, keys, words)
             return
-        drawn = self._panel(self._title(layer), words, result, alpha, is_stack=form.is_stack, most=MOST_MAPS, keys=keys)
+        title, is_signed = self._title(layer), _is_signed(layer)
+        drawn = self._panel(
+            title, words, result, alpha, is_stack=form.is_stack, most=MOST_MAPS, keys=keys, signed=is_signed
+        )
         self._groups.append((*self._kernels(layer), drawn))
 
     def _bank(self, layer: Layer) -> Kernel | None:
@@ -164,16 +168,17 @@ class Gathering:
         is_stack: bool,
         most: int,
         keys: tuple[Key, ...] = (),
+        signed: bool = False,
     ) -> Panel:
-        """An output: a picture, or some of its maps as tiles."""
+        """An output: a picture, or some of its maps as tiles; `signed` ones stay so if none is negative."""
         shape = by(array.shape)
         flat = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
-        signed = flat.ndim == 3 and flat.dtype.kind in "if" and value_range(flat)[0] < 0
+        signed = flat.dtype.kind in "if" and (signed or value_range(flat)[0] < 0)
         if flat.ndim == 3 and (is_stack or flat.shape[2] != 3 or signed):
             pixels, found, note = self._tiles(flat, is_stack=is_stack, most=most, signed=signed)
         else:
             size = size_in_box(flat.shape[:2], self._box)
-            tile = shown(flat, size, alpha)
+            tile = shown(flat, size, alpha, signed=signed)
             pixels, found, note = tile.pixels, _keys(tile), _range(tile)
             note = ", ".join(part for part in (_drawn(flat.shape, size), note) if part)
         note = ", ".join(part for part in (f"{words} {shape}".strip(), note) if part)
@@ -209,6 +214,14 @@ def box_for(count: int, shape: tuple[int, int], beside: float, height: int) -> t
     else:
         width = aspect * (height - CAPTIONS)
     return size_in_area(shape, min(max(round(width * width / aspect), LEAST_AREA), LARGEST_AREA))
+
+
+def _is_signed(layer: Layer) -> bool:
+    """Whether a layer's responses may be negative: its kernel has such weights, or they were learned."""
+    if isinstance(layer, Convolve):
+        operation = layer.operation
+        return not operation.kernel.is_gradient and bool((operation.kernel.matrix < 0).any())
+    return layer.type in ("conv2d", "batchnorm")
 
 
 def _beside(step: Step, shape: tuple[int, ...]) -> float:

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cnnfilter.batch.outputs import write
@@ -39,7 +38,7 @@ class Montage:
         self.path, self.count = path, len(jobs)
         self._format = _checked(path, jobs, report_file, maps_apart)
         height = min(ONE_HEIGHT, max(LEAST_HEIGHT, ALL_HEIGHT // len(jobs)))
-        self.jobs = [replace(job, height=height * (index < MOST_INPUTS)) for index, job in enumerate(jobs)]
+        self.jobs = [job._replace(height=height * (index < MOST_INPUTS)) for index, job in enumerate(jobs)]
         self._exhibits: list[Exhibit] = []
 
     def passing(self, receive: Callable[[Record], None]) -> Callable[[Record], None]:
@@ -48,7 +47,7 @@ class Montage:
         def keep(record: Record) -> None:
             if record.exhibit is not None:
                 self._exhibits.append(record.exhibit)
-                record = replace(record, exhibit=None)
+                record = record._replace(exhibit=None)
             receive(record)
 
         return keep

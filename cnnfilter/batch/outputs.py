@@ -2,10 +2,8 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +29,7 @@ LEGENDS: dict[Mapping, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """The samples of one output; `samples` is None for a raw response. A stack has feature maps for channels."""
 
     mapping: Mapping
@@ -157,6 +154,6 @@ def map_paths(path: str, count: int) -> list[str]:
     >>> map_paths("out/cat.png", 11)[10]
     'out/cat.10.png'
     """
-    suffix = PurePath(path).suffix
+    stem, suffix = os.path.splitext(path)
     digits = len(str(count - 1))
-    return [f"{path.removesuffix(suffix)}.{index:0{digits}}{suffix}" for index in range(count)]
+    return [f"{stem}.{index:0{digits}}{suffix}" for index in range(count)]

@@ -1,12 +1,9 @@
 """From what users name as inputs and output to jobs; whatever can clash is found here, before anything is read."""
 
-import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
@@ -19,8 +16,7 @@ if TYPE_CHECKING:
 STANDARD_STREAM = "-"
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One input: its path, the folder it was found in (None if it was named), why it is passed over, or cannot be."""
 
     path: str
@@ -29,8 +25,7 @@ class Source:
     error: str | None = None
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """One output of every image: its label in file names, the tapped layer it may come from, whether it is a vector."""
 
     label: str
@@ -38,8 +33,7 @@ class Result:
     is_vector: bool = False
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """One output: its path and format.
 
     The path is `-` for standard output and None for a vector that is only reported; the format is None where it is the
@@ -50,8 +44,7 @@ class Target:
     format: Format | None
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One input and where its results go, one target a result.
 
     `frames` are for its preview, `height` is its share of the montage; None and 0 if there is to be none.
@@ -89,7 +82,9 @@ def _expand(name: str, recursive: bool, kept_out: str | None) -> Iterator[Source
         yield Source(name)
     elif os.path.isdir(name):
         yield from _in_folder(name, name, recursive, kept_out)
-    elif glob.has_magic(name) and not os.path.lexists(name):
+    elif any(sign in name for sign in "*?[") and not os.path.lexists(name):
+        import glob
+
         for match in sorted(glob.glob(name, recursive=True)):
             inside = kept_out is not None and f"{os.path.realpath(match)}{os.sep}".startswith(f"{kept_out}{os.sep}")
             if not inside and not os.path.isdir(match) and _is_input(match):
@@ -136,7 +131,7 @@ def _same(folder: str, other: str | None) -> bool:
 
 
 def _is_input(name: str) -> bool:
-    return formats.by_suffix(name) is not None and not PurePath(name).name.startswith(".")
+    return formats.by_suffix(name) is not None and not os.path.basename(name).startswith(".")
 
 
 def plan_jobs(
@@ -153,7 +148,7 @@ def plan_jobs(
             that names no format, a folder that is missing or cannot be written to.
     """
     wanted = formats.by_name(format_name) if format_name else None
-    to_folder = output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+    to_folder = output is not None and (output.endswith(("/", os.sep)) or os.path.isdir(output))
     to_array = wanted == formats.NPY or (
         wanted is None and not to_folder and formats.by_suffix(output or "") == formats.NPY
     )
@@ -209,17 +204,18 @@ def _files(jobs: Sequence[Job]) -> Iterator[tuple[Job, str]]:
 
 
 def _named(source: Source, result: Result, *, several: bool, folder: str | None, format_name: str | None) -> Target:
-    name = PurePath("stdin" if source.path == STANDARD_STREAM else source.path)
-    given = formats.by_suffix(name.name)
+    name = "stdin" if source.path == STANDARD_STREAM else os.path.basename(source.path)
+    stem, own_suffix = os.path.splitext(name)
+    given = formats.by_suffix(name)
     if format_name:
         file_format, suffix = formats.by_name(format_name), f".{format_name.lower()}"
     elif given is not None and given.writable:
-        file_format, suffix = given, name.suffix
+        file_format, suffix = given, own_suffix
     else:
         file_format, suffix = formats.PNG, ".png"
     label = f".{result.label}" if several or folder is None else ""
     tap = f".{result.tap}" if result.tap else ""
-    file_name = f"{name.stem if given is not None else name.name}{label}{tap}{suffix}"
+    file_name = f"{stem if given is not None else name}{label}{tap}{suffix}"
     if folder is None:
         return Target(os.path.join(os.path.dirname(source.path), file_name), file_format)
     parent = os.path.dirname(source.path) or "."
@@ -264,12 +260,12 @@ def check_folder(folder: str, parameter: str = "output", *, may_be_made: bool = 
     Raises:
         ParameterError: says which folder.
     """
-    existing = Path(folder)
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir():
-        raise ParameterError(parameter, f"{printable(str(existing))} is no folder")
-    if existing != Path(folder) and not may_be_made:
+    existing = folder
+    while not os.path.exists(existing) and existing != os.path.dirname(existing):
+        existing = os.path.dirname(existing)
+    if not os.path.isdir(existing):
+        raise ParameterError(parameter, f"{printable(existing)} is no folder")
+    if existing != folder and not may_be_made:
         raise ParameterError(parameter, f"there is no folder {printable(folder)}")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise ParameterError(parameter, f"the folder {printable(str(existing))} cannot be written to")
+        raise ParameterError(parameter, f"the folder {printable(existing)} cannot be written to")

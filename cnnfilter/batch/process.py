@@ -3,10 +3,9 @@
 import math
 import os
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +21,11 @@ from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterEr
 from cnnfilter.images import files, formats
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
-from cnnfilter.images.thumbnail import Frames
 from cnnfilter.model.filters import Convolve, Pool
 
 if TYPE_CHECKING:
     from cnnfilter.batch.gathering import Gathering
+    from cnnfilter.images.thumbnail import Frames
 
 NOT_FINITE = "holds NaN or infinity, for which integer samples have no level; npy has"
 # What --max-pixels leaves to a stack of feature maps.
@@ -61,19 +60,19 @@ class _Work:
     step: Step
     image: Image
     settings: Settings
-    frames: Frames | None = None  # for the preview
+    frames: "Frames | None" = None  # for the preview
     gathering: "Gathering | None" = None  # for the montage
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def observe(self, name: str, output: NDArray[Any], seconds: float) -> None:
-        """Note what a layer's output took, and what the montage shows of it."""
-        self.rows[name] |= {"bytes": output.nbytes, "seconds": seconds}
+        """Note what a layer's output took, where the report tells of layers, and what the montage shows of it."""
+        if self.rows:
+            self.rows[name] |= {"bytes": output.nbytes, "seconds": seconds}
         if self.gathering is not None:
             self.gathering.observe(name, output)
 
 
-@dataclass(frozen=True)
-class _Output:
+class _Output(NamedTuple):
     """One output of a step on an image: the layer it comes from, where it goes and how; no form for mere vectors."""
 
     layer: str
@@ -95,7 +94,14 @@ def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]
     except Exception as error:  # a fault of ours costs one image, not the batch
         told = f"internal error, please report it with --verbose: {type(error).__name__}: {error}"
         record = Record(job.source.path, operation=steps[0].operation, status="failed", error=told)
-        yield replace(record, exit_code=1, trace=traceback.format_exc())
+        yield record._replace(exit_code=1, trace=_trace())
+
+
+def _trace() -> str:
+    """The traceback of the error that is being handled."""
+    import traceback  # no error, no need
+
+    return traceback.format_exc()
 
 
 def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
@@ -114,7 +120,7 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         all_stay = settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of))
         if all_stay and not job.height:
             for target in own:
-                yield replace(_described(step, None), input=source, output=target.path, status="skipped")
+                yield _described(step, None)._replace(input=source, output=target.path, status="skipped")
         else:
             waiting.append((step, own))
     if not waiting:
@@ -133,11 +139,11 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         try:
             records = _apply(_Work(step, image, settings, job.frames, gathering), source, own)
         except (CnnfilterError, MemoryError) as error:
-            described = replace(_described(step, None), input=source, output=own[0].path, input_bytes=image.nbytes)
+            described = _described(step, None)._replace(input=source, output=own[0].path, input_bytes=image.nbytes)
             records = [_failed(described, error)]
         finished = time.perf_counter()
         seconds = None if settings.dry_run else finished - started
-        yield from (replace(record, seconds=seconds, input_preview=preview) for record in records)
+        yield from (record._replace(seconds=seconds, input_preview=preview) for record in records)
         started = time.perf_counter()
 
 
@@ -163,7 +169,7 @@ def prepared(image: Image, settings: Settings) -> Image:
     if settings.alpha == "drop":
         image = replace(image, alpha=None)
     if settings.gray and image.pixels.ndim == 3:
-        kept = replace(image.metadata, icc_profile=None)
+        kept = image.metadata._replace(icc_profile=None)
         if settings.dry_run:
             gray = to_gray(image.pixels[:1, :1], settings.gray)
             return replace(image, pixels=np.broadcast_to(gray, image.pixels.shape[:2]), metadata=kept)
@@ -180,23 +186,23 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     for shape in shapes.values():
         if math.prod(shape[:2]) > settings.max_pixels or math.prod(shape) > VALUES_A_PIXEL * settings.max_pixels:
             raise UnfitError("max_pixels", f"an output of {by(shape)} is larger than {settings.max_pixels} allows")
-    summary = pipeline.summary(image.pixels.shape)
-    work.rows |= {row.name: row.as_dict() for row in summary.layers}
-    common = replace(
-        _described(work.step, image.pixels.shape),
+    params, macs = pipeline.cost(image.pixels.shape)
+    if work.step.operation == "pipeline":
+        work.rows |= {row.name: row.as_dict() for row in pipeline.summary(image.pixels.shape).layers}
+    common = _described(work.step, image.pixels.shape)._replace(
         input=source,
         input_bytes=image.nbytes,
         warnings=image.warnings,
-        params=summary.params,
-        macs=summary.macs,
+        params=params,
+        macs=macs,
     )
     names = [pipeline.last.name, *work.step.taps]
     outputs = [_output(work, common, name, target, shapes[name]) for name, target in zip(names, targets, strict=True)]
     records = [output.record for output in outputs] if settings.dry_run else _results(work, outputs)
     if work.step.operation == "pipeline":
-        records[0] = replace(records[0], layers=tuple(work.rows[node.name] for node in pipeline.nodes))
+        records[0] = records[0]._replace(layers=tuple(work.rows[node.name] for node in pipeline.nodes))
     if gathering is not None:
-        records[0] = replace(records[0], exhibit=gathering.taken())
+        records[0] = records[0]._replace(exhibit=gathering.taken())
     return records
 
 
@@ -208,7 +214,7 @@ def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple
     """
     pipeline, pixels = work.step.pipeline, work.image.pixels
     file_format = target.format or (work.image.format if work.image.format.writable else formats.PNG)
-    record = replace(record, output=target.path, **shape_fields(pixels.shape, shape))
+    record = record._replace(output=target.path, **shape_fields(pixels.shape, shape))
     if len(shape) == 1 and not file_format.is_array:
         if name == pipeline.last.name:
             return _Output(name, target, file_format, None, record)
@@ -222,8 +228,8 @@ def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple
         is_stack=pipeline.is_stack(name, pixels.shape),
     )
     if _apart(work, form, file_format, target.path):
-        record = replace(record, output=map_paths(target.path or "", shape[2])[0])
-    return _Output(name, target, file_format, form, replace(record, mapping=form.mapping))
+        record = record._replace(output=map_paths(target.path or "", shape[2])[0])
+    return _Output(name, target, file_format, form, record._replace(mapping=form.mapping))
 
 
 def _apart(work: _Work, form: Form, file_format: Format, path: str | None) -> bool:
@@ -240,7 +246,7 @@ def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     if pipeline.gives_vector:
         others = pipeline.outputs(image.pixels, work.step.taps, work.observe)
         vector = others[pipeline.last.name]
-        main = replace(main, record=replace(main.record, classes=_ranked(work, main, vector)))
+        main = main._replace(record=main.record._replace(classes=_ranked(work, main, vector)))
         result, clipped, alpha = *_mapped(vector, main.form), None
     else:
         assert main.form is not None
@@ -298,23 +304,23 @@ def _written(work: _Work, output: _Output, result: NDArray[Any], alpha: NDArray[
         notes.append(f"{file_format.name} holds no transparency here; it is dropped")
         alpha = None
     preview = work.frames.show(result, alpha, is_stack=form.is_stack) if work.frames else None
-    record = replace(output.record, clipped=clipped, warnings=tuple(notes), output_preview=preview)
+    record = output.record._replace(clipped=clipped, warnings=tuple(notes), output_preview=preview)
     metadata, options = _kept_metadata(work.image, result, form), work.settings.encoding
     if _apart(work, form, file_format, path):
         paths = map_paths(path, result.shape[2])
         wanted = [index for index, single in enumerate(paths) if not _stays(work, single)]
         if not wanted:
-            return replace(record, status="skipped")
+            return record._replace(status="skipped")
         nbytes = sum(
             write(paths[index], Image(result[:, :, index], None, file_format, metadata), file_format, options)
             for index in wanted
         )
-        return replace(record, output_bytes=nbytes)
+        return record._replace(output_bytes=nbytes)
     if _stays(work, path):
-        return replace(record, status="skipped")
+        return record._replace(status="skipped")
     drawn = as_picture(result, form, file_format, record.kernel or output.layer)
     nbytes = write(path, Image(drawn, alpha, file_format, metadata), file_format, options)
-    return replace(record, output_bytes=nbytes)
+    return record._replace(output_bytes=nbytes)
 
 
 def _stays(work: _Work, path: str) -> bool:
@@ -333,7 +339,7 @@ def _stays(work: _Work, path: str) -> bool:
 def _kept_metadata(image: Image, result: NDArray[Any], form: Form) -> Metadata:
     """All metadata, but no colour profile where the colour type has changed."""
     colour = result.ndim == 3 and result.shape[2] == 3 and not form.is_stack
-    return image.metadata if colour == image.is_colour else replace(image.metadata, icc_profile=None)
+    return image.metadata if colour == image.is_colour else image.metadata._replace(icc_profile=None)
 
 
 def is_finite(pixels: NDArray[Any]) -> bool:
@@ -352,16 +358,16 @@ def _described(step: Step, shape: tuple[int, ...] | None) -> Record:
     if isinstance(layer, Convolve):
         kernel = layer.operation.kernel
         kernel = kernel if shape is None else kernel.spanning(shape[2] if len(shape) == 3 else 1)
-        record = replace(record, kernel=kernel.name, kernel_shape=kernel.shape, pad_mode=layer.operation.pad_mode)
+        record = record._replace(kernel=kernel.name, kernel_shape=kernel.shape, pad_mode=layer.operation.pad_mode)
         windows = layer.operation.windows
     else:
         assert isinstance(layer, Pool)
-        record = replace(record, kernel=layer.operation.kind)
+        record = record._replace(kernel=layer.operation.kind)
         if layer.operation.size is None and shape is None:
             return record
         windows = layer.operation.windows(shape or (1, 1))
-        record = replace(record, kernel_shape=windows.size)
-    return replace(record, stride=windows.stride, padding=windows.padding, dilation=windows.dilation)
+        record = record._replace(kernel_shape=windows.size)
+    return record._replace(stride=windows.stride, padding=windows.padding, dilation=windows.dilation)
 
 
 def _failed(record: Record, error: CnnfilterError | MemoryError) -> Record:
@@ -372,11 +378,10 @@ def _failed(record: Record, error: CnnfilterError | MemoryError) -> Record:
         message = error.in_shell
     if isinstance(error, FileError) and error.path == record.input:
         message = error.message
-    return replace(
-        record,
+    return record._replace(
         status="failed",
         error=message,
         exit_code=code,
-        trace=traceback.format_exc(),
+        trace=_trace(),
         is_final=isinstance(error, OutputError) and error.is_lasting,
     )

@@ -1,13 +1,11 @@
 """What a run reports: a record an output, totals, JSON Lines and CSV."""
 
-import csv
 import io
-import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cnnfilter.core.words import by, printable
 
@@ -19,8 +17,7 @@ Status = Literal["ok", "skipped", "failed"]
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One output, or one input that failed. Keys that do not apply are None; their meaning is that of the report.
 
     Shapes are (height, width) or (height, width, channels), after gray and without alpha; `stride` and `dilation` are
@@ -70,7 +67,7 @@ class Record:
 
 
 # The report's keys are those before the layers.
-KEYS: tuple[str, ...] = tuple(takewhile(lambda name: name != "layers", (field.name for field in fields(Record))))
+KEYS: tuple[str, ...] = tuple(takewhile(lambda name: name != "layers", Record._fields))
 
 
 def shape_fields(input_shape: Shape, output_shape: Shape) -> dict[str, Any]:
@@ -139,6 +136,8 @@ class Totals:
 
 def json_line(values: dict[str, Any]) -> str:
     """One line of JSON Lines; names that are not UTF-8 come escaped."""
+    import json  # as csv below: a run reports in one way or in none
+
     return json.dumps(values, ensure_ascii=True) + "\n"
 
 
@@ -161,6 +160,8 @@ def csv_line(record: Record) -> str:
 
 
 def _csv_line(values: Iterable[str]) -> str:
+    import csv
+
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
     return line.getvalue()

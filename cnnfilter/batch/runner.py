@@ -5,19 +5,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING
 
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.process import process
 from cnnfilter.batch.report import Record, Totals
 from cnnfilter.batch.settings import Settings, Step
-from cnnfilter.batch.workers import WorkerDied, Workers
 from cnnfilter.core.engine.threads import processors
 from cnnfilter.images.temporary import sweep
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
     from cnnfilter.batch.cluster.executor import Cluster
+    from cnnfilter.batch.workers import Workers
 
 # Fewer images than this are done before workers have started.
 LEAST_FOR_WORKERS = 4
@@ -49,6 +50,8 @@ def run(
         here = (list(process(job, steps, settings)) for job in jobs if not stopped.is_set())
         _receive(here, jobs, totals, receive, stopped)
     else:
+        from cnnfilter.batch.workers import Workers  # multiprocessing takes as long to load as a small image to filter
+
         with _stopping(Workers(count, _tell, steps, settings), jobs) as executor:
             there = _in_order(executor, jobs, count * (1 + AHEAD), steps, stopped)
             _receive(there, jobs, totals, receive, stopped)
@@ -95,12 +98,14 @@ def _do(job: Job) -> list[Record]:
 
 
 def _in_order(
-    executor: Executor, jobs: Sequence[Job], window: int, steps: list[Step], stopped: threading.Event
+    executor: "Executor", jobs: Sequence[Job], window: int, steps: list[Step], stopped: threading.Event
 ) -> Iterator[list[Record]]:
     """The records of each job in the order of the jobs; no more than `window` jobs are under way or unreported.
 
     Once `stopped` is set no job is begun any more; those under way are reported.
     """
+    from cnnfilter.batch.workers import WorkerDied
+
     under_way: deque[tuple[Job, Future[list[Record]]]] = deque()
     coming = iter(jobs)
     while True:
@@ -122,7 +127,7 @@ def _in_order(
 
 
 @contextlib.contextmanager
-def _stopping(executor: Workers, jobs: Sequence[Job]) -> Iterator[Workers]:
+def _stopping(executor: "Workers", jobs: Sequence[Job]) -> "Iterator[Workers]":
     """Ends the workers: after their work when all is well, at once and with their temporary files otherwise."""
     try:
         yield executor

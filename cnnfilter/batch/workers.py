@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any
 
+from cnnfilter.core import signals
+
 # A worker is asked to end, and made to after that many seconds.
 GRACE = 1.0
 # Seconds from one attempt to start a worker to the next.
@@ -42,9 +44,7 @@ class Workers(Executor):
         self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         if "forkserver" in methods:
             self._context.set_forkserver_preload(["cnnfilter.batch.process"])
-            from multiprocessing import resource_tracker
-
-            resource_tracker.ensure_running()  # starting it later would unblock the signals that slots block
+            signals.start_tracker()
         self._initializer, self._initargs = initializer, initargs
         self._waiting: queue.SimpleQueue[tuple[Future[Any], Call] | None] = queue.SimpleQueue()
         self._processes: dict[int, Any] = {}
@@ -109,8 +109,7 @@ class Workers(Executor):
 
     def _run_slot(self, slot: int) -> None:
         # What this thread starts inherits its mask: no signal before a worker, or the server, is ready for it.
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        signals.block()
         connection: Connection | None = None
         while (item := self._waiting.get()) is not None and not self._stopping:
             future, call = item
@@ -135,10 +134,9 @@ class Workers(Executor):
 
 def _serve(connection: Connection, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
     """The life of a worker: calls come and results go through the connection, until it is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal reaches all; the parent decides
+    signals.leave_to_parent()
     signal.signal(signal.SIGTERM, _leave)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    signals.unblock()
     os.environ["CNNFILTER_THREADS"] = "1"  # many images at once, one thread each
     initializer(*initargs)
     with contextlib.suppress(EOFError, OSError):

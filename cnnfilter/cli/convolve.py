@@ -2,6 +2,7 @@
 
 import click
 
+from cnnfilter.cli.help import Command
 from cnnfilter.cli.options import Shared, convolve_options, shared_options
 
 EXAMPLES = """\b
@@ -11,7 +12,7 @@ Examples:
   cat img.png | cnnfilter convolve - -k gaussian:9:2 -o - > soft.png"""
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @convolve_options
 @shared_options
 def convolve(

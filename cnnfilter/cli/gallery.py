@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TextIO
 
 from rich.cells import cell_len
@@ -60,7 +59,7 @@ class Gallery:
     def framed(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs, the first of which bring pictures for the gallery."""
         frames = Frames((2 * self._height, self._width), (2 * self._height, self.console.width))
-        return [replace(job, frames=frames) if index < MOST_INPUTS else job for index, job in enumerate(jobs)]
+        return [job._replace(frames=frames) if index < MOST_INPUTS else job for index, job in enumerate(jobs)]
 
     def stand_above(self, progress: Progress) -> None:
         """Print above the bar, where it stands in the same terminal."""

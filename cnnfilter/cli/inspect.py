@@ -2,18 +2,17 @@
 
 import click
 
+from cnnfilter.cli.help import Command
 from cnnfilter.cli.inspecting import Inspection, inspected_parameters
 
 EXAMPLES = """\b
 Examples:
-  cnnfilter inspect                                        # what there is
-  cnnfilter inspect sobel-v photo.jpg                      # a kernel and an image
-  cnnfilter inspect samples/vgg16.toml --input 224x224x3   # the layers of a network
-  cnnfilter inspect img.png --kernel sobel-v --at 3,4      # one output value, step by step
-  cnnfilter inspect img.png --kind max --size 2 --walk 4   # the first windows, one by one"""
+  cnnfilter inspect sobel-v photo.jpg
+  cnnfilter inspect samples/vgg16.toml --input 224x224x3
+  cnnfilter inspect img.png --kernel sobel-v --at 3,4"""
 
 
-@click.command(params=inspected_parameters(), epilog=EXAMPLES)
+@click.command(cls=Command, params=inspected_parameters(), epilog=EXAMPLES)
 @click.pass_context
 def inspect(context: click.Context, /, **_: object) -> int:
     """Explain images, kernels and pipelines; without a THING, list what there is.

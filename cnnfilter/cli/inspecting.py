@@ -7,30 +7,26 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 
-from cnnfilter.cli.options import Command, complete_kernels, decorated, parameters
+from cnnfilter.cli import completion
+from cnnfilter.cli.help import under
+from cnnfilter.cli.options import Command, decorated, parameters
 from cnnfilter.core.vocabulary import Mapping
 
-
-def _things(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    names = complete_kernels(context, parameter, incomplete)
-    return [CompletionItem(incomplete, type="file"), *map(CompletionItem, names)]
-
+_files, _tracing, _report = under("Input and output"), under("Tracing"), under("Report")
 
 _OWN: tuple[Callable[[Command], Command], ...] = (
-    click.argument("things", metavar="[THING]...", nargs=-1, shell_complete=_things),
-    click.option(
-        "--input", metavar="HxW[xC]|IMAGE", help="What a kernel or a pipeline is applied to: a shape, or an image."
+    click.argument("things", metavar="[THING]...", nargs=-1, shell_complete=completion.kernels),
+    _files(
+        "--input",
+        metavar="HxW[xC]|IMAGE",
+        shell_complete=completion.any_file,
+        help="What a kernel or a pipeline is applied to: a shape, or an image.",
     ),
-    click.option("--at", metavar="Y,X[,C]", help="Trace the output value there; all channels without C."),
-    click.option(
-        "--walk", type=click.IntRange(min=1), metavar="N", help="Trace N output values in turn, from --at on."
-    ),
-    click.option(
-        "--layer", metavar="NAME", help="The layer of a pipeline whose output is traced.  [default: the last]"
-    ),
-    click.option(
+    _tracing("--at", metavar="Y,X[,C]", help="Trace the output value there; all channels without C."),
+    _tracing("--walk", type=click.IntRange(min=1), metavar="N", help="Trace N output values in turn, from --at on."),
+    _tracing("--layer", metavar="NAME", help="The layer of a pipeline whose output is traced.  [default: the last]"),
+    _report(
         "--report",
         type=click.Choice(("table", "json")),
         default="table",

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from cnnfilter.cli.stderr import complain
+from cnnfilter.core import signals
 from cnnfilter.errors import CnnfilterError, ParameterError
 
 PROGRAM = "cnnfilter"
@@ -68,7 +69,7 @@ for name, does in COMMANDS.items():
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0 all done; 1 some image failed or is missing; 2 wrong usage, nothing done; 130 interrupted, 143 terminated;
+    0 all done; 1 some image failed or is missing; 2 wrong usage, nothing done; 129, 143 terminated, 130 interrupted;
     141 the reader of standard output has gone.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -86,7 +87,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(" ".join(error.format_message().split()))
         return error.exit_code
     except Stopped as stop:
-        complain("interrupted" if stop.number == signal.SIGINT else "terminated")
+        complain(signals.ending(stop.number))
         return 128 + stop.number
     except BrokenPipeError:
         _silence_stdout()
@@ -106,6 +107,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _invoke(words: list[str], state: dict[str, bool]) -> int:
     if COMPLETION_VARIABLE in os.environ:
+        from cnnfilter.cli import shells
+
+        shells.register()
         cli.main(words, PROGRAM)
     try:
         with cli.make_context(PROGRAM, words, obj=state) as context:
@@ -126,7 +130,7 @@ def _signals() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise Stopped(number)
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers = signals.heeded()
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield

@@ -2,21 +2,30 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
+from cnnfilter.cli import completion
+from cnnfilter.cli.help import OTHERS, under
 from cnnfilter.core.geometry import PAD_MODES
-from cnnfilter.core.kernels import FAMILIES, kernel_names
 from cnnfilter.core.vocabulary import ALPHAS, CHANNELS, DEPTHS, GRAYS, KINDS, MAPPINGS
 from cnnfilter.images import formats
 
 Command = Callable[..., Any]
 
+# Options by the heading of the help under which they stand.
+_kernel = under("Kernel")
+_windows = under("Windows")
+_layers = under("Layers")
+_files = under("Input and output")
+_values = under("Values")
+_batch = under("Batch")
+_report = under("Report")
+_others = under(OTHERS)
 
-@dataclass(frozen=True)
-class Shared:
+
+class Shared(NamedTuple):
     """The values of the options that every command which writes images has."""
 
     inputs: tuple[str, ...]
@@ -43,11 +52,6 @@ class Shared:
     verbose: bool
 
 
-def _explained(table: dict[str, str]) -> str:
-    """`name` (meaning) of every entry, for a help text."""
-    return "; ".join(f"{name}: {meaning}" for name, meaning in table.items())
-
-
 def _note_verbose(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
     """Tell the handler of errors, which has no parsed options."""
     if isinstance(context.obj, dict):
@@ -55,68 +59,74 @@ def _note_verbose(context: click.Context, parameter: click.Parameter, value: boo
     return value
 
 
-def _formats(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in formats.WRITABLE if name.startswith(incomplete)]
-
-
 _SHARED: tuple[Callable[[Command], Command], ...] = (
-    click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=str),
-    click.option(
+    click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=str, shell_complete=completion.any_file),
+    _files(
         "-o",
         "--output",
         metavar="PATH",
+        shell_complete=completion.any_file,
         help="A file for one result, a folder (existing, or with a trailing /) for many, - for standard output."
         "  [default: beside the input, as STEM.LABEL.EXT]",
     ),
-    click.option(
+    _files(
         "--format",
-        metavar="|".join((*formats.WRITABLE[:5], "...")),
-        shell_complete=_formats,
-        help="Format of the output.  [default: the output's suffix, then the input's format]",
+        metavar="FORMAT",
+        shell_complete=completion.words(dict.fromkeys(formats.WRITABLE, "")),
+        help=f"Format of the output: {', '.join(formats.WRITABLE)}."
+        "  [default: the output's suffix, then the input's format]",
     ),
-    click.option(
+    _values(
         "--mapping",
         type=click.Choice(tuple(MAPPINGS)),
         default="auto",
         show_default=True,
-        help=f"How responses become pixels: {_explained(MAPPINGS)}.",
+        metavar="MAPPING",
+        meanings=MAPPINGS,
+        help="How responses become pixels.",
     ),
-    click.option(
+    _values(
         "--depth",
         type=click.Choice(tuple(DEPTHS)),
         default="auto",
         show_default=True,
-        help=f"Sample type of the output: {_explained(DEPTHS)}.",
+        metavar="DEPTH",
+        meanings=DEPTHS,
+        help="Sample type of the output.",
     ),
-    click.option(
+    _values(
         "--gray",
         type=click.Choice(tuple(GRAYS)),
-        help=f"Turn a colour image into one channel first: {_explained(GRAYS)}.",
+        metavar="luma|mean",
+        meanings=GRAYS,
+        help="Turn a colour image into one channel first.",
     ),
-    click.option(
+    _values(
         "--alpha",
         type=click.Choice(tuple(ALPHAS)),
         default="keep",
         show_default=True,
-        help=f"Transparency: {_explained(ALPHAS)}.",
+        metavar="ALPHA",
+        meanings=ALPHAS,
+        help="What happens to transparency.",
     ),
-    click.option("-r", "--recursive", is_flag=True, help="Descend into folders; the output folder mirrors the tree."),
-    click.option(
+    _files("-r", "--recursive", is_flag=True, help="Descend into folders; the output folder mirrors the tree."),
+    _batch(
         "-j",
         "--jobs",
         type=click.IntRange(min=1),
         metavar="N",
         help="Images in flight at once, a process each.  [default: the processors available]",
     ),
-    click.option(
+    _batch(
         "--cluster",
         metavar="ADDRESS",
         help="Run on a Dask cluster (extra: cluster): tcp://HOST:PORT, a scheduler file, or local:N for N worker"
         " processes on this machine.",
     ),
-    click.option("-n", "--no-clobber", is_flag=True, help="Leave an output that exists alone and say skipped."),
-    click.option("--dry-run", is_flag=True, help="Say what would be done, with output shapes, from headers alone."),
-    click.option(
+    _batch("-n", "--no-clobber", is_flag=True, help="Leave an output that exists alone and say skipped."),
+    _batch("--dry-run", is_flag=True, help="Say what would be done, with output shapes, from headers alone."),
+    _files(
         "--max-pixels",
         type=click.IntRange(min=1),
         default=formats.MAX_PIXELS,
@@ -124,8 +134,8 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         metavar="N",
         help="Refuse larger images before they are decoded.",
     ),
-    click.option("--strip", is_flag=True, help="Write no metadata (ICC profile, DPI, EXIF)."),
-    click.option(
+    _files("--strip", is_flag=True, help="Write no metadata (ICC profile, DPI, EXIF)."),
+    _files(
         "--png-level",
         type=click.Choice(("fast", *"0123456789")),
         metavar="fast|0-9",
@@ -133,7 +143,7 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         show_default=True,
         help="Compression of PNG.",
     ),
-    click.option(
+    _files(
         "--quality",
         type=click.IntRange(1, 100),
         default=90,
@@ -141,25 +151,27 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
         metavar="1-100",
         help="Quality of JPEG, WebP and AVIF.",
     ),
-    click.option(
+    _report(
         "--report",
         type=click.Choice(("table", "json", "csv", "none")),
         help="What is reported; JSON is one object a line.  [default: table]",
     ),
-    click.option(
+    _report(
         "--report-file",
         metavar="FILE",
+        shell_complete=completion.any_file,
         help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
     ),
-    click.option(
+    _report(
         "--montage",
         metavar="FILE",
+        shell_complete=completion.any_file,
         help="Lay inputs, kernels, layers and outputs out in one labelled picture: the first 12 inputs, up to 64 maps"
         " of an output; at most about 2000 x 12000 pixels.",
     ),
-    click.option("--preview", is_flag=True, help="Show the result in the terminal, beside its input."),
-    click.option("-q", "--quiet", is_flag=True, help="No table and no progress; errors stay."),
-    click.option(
+    _report("--preview", is_flag=True, help="Show the result in the terminal, beside its input."),
+    _others("-q", "--quiet", is_flag=True, help="No table and no progress; errors stay."),
+    _others(
         "-v", "--verbose", is_flag=True, is_eager=True, callback=_note_verbose, help="Add the traceback to an error."
     ),
 )
@@ -167,11 +179,10 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
 
 def shared_options(command: Command) -> Command:
     """Give a command the shared options; it is called with one `Shared` and its own options."""
-    names = [field.name for field in fields(Shared)]
 
     @functools.wraps(command)
     def with_shared(**values: Any) -> Any:
-        return command(Shared(**{name: values.pop(name) for name in names}), **values)
+        return command(Shared(**{name: values.pop(name) for name in Shared._fields}), **values)
 
     return decorated(with_shared, _SHARED)
 
@@ -183,28 +194,27 @@ def decorated(command: Command, options: Sequence[Callable[[Command], Command]])
     return command
 
 
-def complete_kernels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The names of kernels and families that begin with what was typed."""
-    known = [*kernel_names(), *(f"{family}:" for family in FAMILIES)]
-    return [name for name in known if name.startswith(incomplete)]
-
-
 _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
-    click.option(
+    _kernel(
         "-k",
         "--kernel",
         "kernels",
         metavar="KERNEL",
         multiple=True,
         required=True,
-        shell_complete=complete_kernels,
-        help="A name (sobel-v), a family (gaussian:7:1.5), a file (.npy .txt .csv) or a matrix"
-        ' ("0 -1 0; -1 5 -1; 0 -1 0"). Repeatable: one output a kernel.',
+        shell_complete=completion.kernels,
+        meanings={
+            "sobel-v": "a name (inspect lists them)",
+            "gaussian:7:1.5": "a family, its parameters",
+            "my.npy": "a file, also .txt and .csv",
+            '"1 2 1; 2 4 2; 1 2 1"': "a matrix; also 1/9, 0.5",
+        },
+        help="What is filtered with. Repeatable: one output a kernel.",
     ),
-    click.option(
+    _windows(
         "-s", "--stride", default="1", show_default=True, metavar="N|YxX", help="Step from one window to the next."
     ),
-    click.option(
+    _windows(
         "-p",
         "--padding",
         default="same",
@@ -213,33 +223,35 @@ _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
         help="Cells around the image: same keeps its size at stride 1 (ceil(n/s), unlike TensorFlow always placed"
         " alike), valid adds none, a number adds that many a side.",
     ),
-    click.option(
+    _windows(
         "--pad-mode",
         default="reflect",
         show_default=True,
-        metavar="|".join(PAD_MODES),
-        shell_complete=lambda c, p, incomplete: [name for name in PAD_MODES if name.startswith(incomplete)],
-        help="What lies in the padding of a row abcd: " + ", ".join(f"{n} {d}" for n, d in PAD_MODES.items()) + ".",
+        metavar="MODE",
+        meanings=PAD_MODES,
+        help="What lies in the padding of a row abcd.",
     ),
-    click.option(
+    _windows(
         "--dilation", default="1", show_default=True, metavar="N|YxX", help="Distance between the taps of a window."
     ),
-    click.option(
+    _kernel(
         "--channels",
         type=click.Choice(tuple(CHANNELS)),
         default="each",
         show_default=True,
-        help=f"How channels are filtered: {_explained(CHANNELS)}.",
+        metavar="each|sum",
+        meanings=CHANNELS,
+        help="How channels are filtered.",
     ),
-    click.option(
+    _kernel(
         "--scale",
         default="1",
         show_default=True,
         metavar="NUMBER",
         help="The response is multiplied by it; 1/9 is a number.",
     ),
-    click.option("--bias", default="0", show_default=True, metavar="NUMBER", help="Then added to the response."),
-    click.option("--flip", is_flag=True, help="True convolution: the kernel is turned by 180 degrees."),
+    _kernel("--bias", default="0", show_default=True, metavar="NUMBER", help="Then added to the response."),
+    _kernel("--flip", is_flag=True, help="True convolution: the kernel is turned by 180 degrees."),
 )
 
 
@@ -249,23 +261,25 @@ def convolve_options(command: Command) -> Command:
 
 
 _POOL: tuple[Callable[[Command], Command], ...] = (
-    click.option(
+    _windows(
         "--kind",
         type=click.Choice(tuple(KINDS)),
         default="max",
         show_default=True,
-        help=f"What a window gives: {_explained(KINDS)}.",
+        metavar="max|avg|min",
+        meanings=KINDS,
+        help="What a window gives.",
     ),
-    click.option(
+    _windows(
         "--size",
         default="2",
         show_default=True,
         metavar="N|YxX|all",
         help="Size of the windows; all is one over the whole image.",
     ),
-    click.option("--global", "is_global", is_flag=True, help="Short for --size all."),
-    click.option("-s", "--stride", metavar="N|YxX", help="Step from one window to the next.  [default: the size]"),
-    click.option(
+    _windows("--global", "is_global", is_flag=True, help="Short for --size all."),
+    _windows("-s", "--stride", metavar="N|YxX", help="Step from one window to the next.  [default: the size]"),
+    _windows(
         "-p",
         "--padding",
         default="valid",
@@ -273,13 +287,9 @@ _POOL: tuple[Callable[[Command], Command], ...] = (
         metavar="same|valid|N|YxX",
         help="Cells around the image, less than a window; they never win, and are not counted.",
     ),
-    click.option(
-        "--ceil-mode", is_flag=True, help="Round the output's size up: a last window may reach beyond the image."
-    ),
-    click.option(
-        "--count-include-pad", is_flag=True, help="avg divides by cells of the padding, too (PyTorch's default)."
-    ),
-    click.option(
+    _windows("--ceil-mode", is_flag=True, help="Round the output's size up: a last window may reach beyond the image."),
+    _windows("--count-include-pad", is_flag=True, help="avg divides by cells of the padding, too (PyTorch's default)."),
+    _windows(
         "--dilation", default="1", show_default=True, metavar="N|YxX", help="Distance between the cells of a window."
     ),
 )
@@ -291,13 +301,23 @@ def pool_options(command: Command) -> Command:
 
 
 _PIPELINE: tuple[Callable[[Command], Command], ...] = (
-    click.option("--steps", metavar="STEPS", help='Layers on one line: "TYPE [MAIN] [key=value ...] | ...".'),
-    click.option("--file", metavar="FILE", help="A pipeline file (TOML)."),
-    click.option("--weights", metavar="FILE", help="Tensors for --steps: .npz or .safetensors, PyTorch's names."),
-    click.option("--init", type=click.Choice(("normal",)), help="Draw the weights for --steps instead (He, bias 0)."),
-    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of --init.  [default: 0]"),
-    click.option("--tap", "taps", metavar="NAME", multiple=True, help="Write that layer's output, too; repeatable."),
-    click.option(
+    _layers(
+        "--steps",
+        metavar="STEPS",
+        shell_complete=completion.steps,
+        help='Layers on one line: "TYPE [MAIN] [key=value ...] | ...".',
+    ),
+    _layers("--file", metavar="FILE", shell_complete=completion.files(".toml"), help="A pipeline file (TOML)."),
+    _layers(
+        "--weights",
+        metavar="FILE",
+        shell_complete=completion.files(".npz", ".safetensors"),
+        help="Tensors for --steps: .npz or .safetensors, PyTorch's names.",
+    ),
+    _layers("--init", type=click.Choice(("normal",)), help="Draw the weights for --steps instead (He, bias 0)."),
+    _layers("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of --init.  [default: 0]"),
+    _layers("--tap", "taps", metavar="NAME", multiple=True, help="Write that layer's output, too; repeatable."),
+    _layers(
         "--maps",
         type=click.Choice(("grid", "files")),
         default="grid",

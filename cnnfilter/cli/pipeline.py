@@ -4,6 +4,7 @@ from pathlib import PurePath
 
 import click
 
+from cnnfilter.cli.help import Command
 from cnnfilter.cli.options import Shared, pipeline_options, shared_options
 from cnnfilter.errors import FileError, ParameterError
 
@@ -14,7 +15,7 @@ Examples:
   cnnfilter pipeline "photos/*.jpg" --file samples/edges.toml -o edges/"""
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @pipeline_options
 @shared_options
 def pipeline(

@@ -2,6 +2,7 @@
 
 import click
 
+from cnnfilter.cli.help import Command
 from cnnfilter.cli.options import Shared, pool_options, shared_options
 
 EXAMPLES = """\b
@@ -11,7 +12,7 @@ Examples:
   cnnfilter pool "photos/*.jpg" --global --kind avg -o means/"""
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=Command, epilog=EXAMPLES)
 @pool_options
 @shared_options
 def pool(

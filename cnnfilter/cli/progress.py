@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress as RichProgress, TextColumn, TimeRemainingColumn
 
 from cnnfilter.batch.report import Record
+from cnnfilter.core import signals
 
 
 class Progress:
@@ -34,8 +35,7 @@ class Progress:
     def start(self) -> None:
         """Show the bar; a signal meanwhile waits, for half a bar could not be taken away again."""
         late: list[int] = []
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, lambda number, _: late.append(number)) for number in numbers}
+        before = {n: signal.signal(n, lambda number, _: late.append(number)) for n in signals.heeded()}
         self._bar.start()
         for number, handler in before.items():
             signal.signal(number, handler)

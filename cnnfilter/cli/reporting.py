@@ -2,9 +2,9 @@
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterator
-from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
@@ -48,7 +48,7 @@ class Reporter:
             return cls(
                 shared.report or ("none" if shared.quiet else "table"), stream, is_batch=is_batch, quiet=shared.quiet
             )
-        by_suffix = _BY_SUFFIX.get(PurePath(shared.report_file).suffix.lower())
+        by_suffix = _BY_SUFFIX.get(os.path.splitext(shared.report_file)[1].lower())
         form = by_suffix or shared.report
         if form is None or form == "none":
             raise ParameterError(

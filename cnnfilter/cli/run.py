@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cnnfilter.batch import paths, runner
-from cnnfilter.batch.montage import Montage
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cnnfilter.batch.cluster import executor
+    from cnnfilter.batch.montage import Montage
 
 
 def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
@@ -93,7 +93,7 @@ def _cluster(
         yield cluster
 
 
-def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> Montage | None:
+def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> "Montage | None":
     """The montage that is asked for and will be made.
 
     Raises:
@@ -101,6 +101,8 @@ def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> Montage | N
     """
     if shared.montage is None:
         return None
+    from cnnfilter.batch.montage import Montage
+
     montage = Montage(shared.montage, jobs, shared.report_file, maps_apart=settings.maps == "files")
     stays = settings.no_clobber and os.path.lexists(shared.montage)
     return None if settings.dry_run or stays else montage

@@ -1,4 +1,4 @@
-"""What the named kernels and the families are for, a line each; text, like their tables."""
+"""What the named kernels, the families and the layers are for, a line each; text, as completion needs no NumPy."""
 
 KERNEL_MEANINGS: dict[str, str] = {
     "identity": "the picture as it is",
@@ -29,3 +29,46 @@ FAMILY_MEANINGS: dict[str, str] = {
     "gabor": "stripes of one WAVELENGTH and direction",
     "random": "a bank of COUNT random filters over all channels",
 }
+LAYER_MEANINGS: dict[str, str] = {
+    "convolve": "an image filter with a kernel, as the command",
+    "pool": "maximum, mean or minimum of windows, as the command",
+    "conv2d": "learned filters over all channels",
+    "batchnorm": "channels brought to mean 0 and variance 1",
+    "relu": "max(x, 0)",
+    "leaky-relu": "x, or slope * x below 0",
+    "relu6": "x between 0 and 6",
+    "elu": "x, or alpha * (exp(x) - 1) below 0",
+    "sigmoid": "1 / (1 + exp(-x)): between 0 and 1",
+    "tanh": "between -1 and 1",
+    "silu": "x * sigmoid(x)",
+    "abs": "|x|",
+    "gray": "one channel out of three",
+    "resize": "another size, antialiased",
+    "crop": "the middle",
+    "scale": "x * by",
+    "standardize": "(x - mean) / std",
+    "add": "sum of several inputs: skip connections",
+    "multiply": "product of several inputs",
+    "concat": "channels of several inputs, one after the other",
+    "flatten": "a vector of all values",
+    "dense": "every unit sees all values",
+    "dropout": "nothing, when a network is used",
+    "softmax": "probabilities that sum to 1",
+}
+# The keys of layers by type, first the one whose value needs no key; besides, those of all and of all learned layers.
+LAYER_KEYS: dict[str, tuple[str, ...]] = {
+    "convolve": ("kernel", "stride", "padding", "pad_mode", "dilation", "channels", "scale", "bias", "flip"),
+    "pool": ("kind", "size", "stride", "padding", "ceil_mode", "count_include_pad", "dilation"),
+    "conv2d": ("filters", "size", "stride", "padding", "pad_mode", "dilation", "groups", "bias", "weight"),
+    "batchnorm": ("epsilon", "bias", "weight", "mean", "variance"),
+    "leaky-relu": ("slope",),
+    "elu": ("alpha",),
+    "gray": ("gray",),
+    "resize": ("size",),
+    "crop": ("size",),
+    "scale": ("by",),
+    "standardize": ("mean", "std"),
+    "dense": ("units", "bias", "weight"),
+    "dropout": ("rate",),
+}
+COMMON_KEYS, LEARNED_KEYS = ("name", "from"), ("params", "init", "seed")

@@ -217,8 +217,7 @@ def _of_mixtures(weights: Array) -> Character:
     turned = weights[::-1, ::-1]
     even, odd = (weights + turned) / 2, (weights - turned) / 2
     share = float((odd**2).sum() / (weights**2).sum())
-    balanced = abs(total) < 0.7 * float(abs(weights).sum())
-    if share > 0.5 and balanced and (even * total >= -1e-9).all():
+    if share > 0.5 and _is_bump(even * total) and _is_ramp(odd):
         y, x = _grid(weights)
         slope = complex((odd * x).sum(), (odd * y).sum())
         degrees = math.degrees(math.atan2(slope.imag, slope.real)) % 360
@@ -234,6 +233,19 @@ def _of_mixtures(weights: Array) -> Character:
         return Character("smoothing (low-pass)", ("Smooths, with a slight overshoot at edges.", _brightness(total)))
     told = "Weights of both signs without symmetry, as random and learned filters have."
     return Character("mixed", (told, f"Flat areas are multiplied by {total:.4g}."))
+
+
+def _is_bump(even: Array) -> bool:
+    """Whether weights are a mean that counts the middle most, or the middle alone."""
+    middle = even[(even.shape[0] - 1) // 2, (even.shape[1] - 1) // 2]
+    return bool((even >= -1e-9).all() and middle >= even.max() - 1e-9)
+
+
+def _is_ramp(odd: Array) -> bool:
+    """Whether weights rise about evenly in one direction: a plane explains four fifths of their squares."""
+    y, x = (np.broadcast_to(axis, odd.shape) for axis in _grid(odd))
+    explained = sum(float((odd * axis).sum()) ** 2 / (float((axis**2).sum()) or 1.0) for axis in (y, x))
+    return explained > 0.8 * float((odd**2).sum())
 
 
 # -------------------------------------------------------------------------------------------------------- words

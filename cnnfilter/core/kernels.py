@@ -5,11 +5,11 @@ The tables are text, so that listing and completing names needs no NumPy.
 
 import functools
 import math
+import os
 import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnfilter.core.geometry import Pair
@@ -60,7 +60,7 @@ FILE_SUFFIXES = (".npy", ".txt", ".csv")
 # Kernels with more entries than this are a slip (a picture taken for a kernel).
 LARGEST_KERNEL = 1 << 24
 LARGEST_SIDE = 100_000
-_ENTRY_GAP = re.compile(r"\s*,\s*|\s+")
+_ENTRY_GAP = r"\s*,\s*|\s+"
 _EXACT_INTEGER = 1 << 53
 # How many kernels are remembered after they have been parsed, of up to SMALL entries.
 REMEMBERED, SMALL = 64, 4096
@@ -265,7 +265,7 @@ def parse_matrix(text: str) -> list[list[Fraction]]:
     Raises:
         ParameterError: an entry that is no number, rows of different lengths, no entries.
     """
-    lines = [_ENTRY_GAP.split(line.strip()) for line in re.split(r"[;\n]", text) if line.strip()]
+    lines = [re.split(_ENTRY_GAP, line.strip()) for line in re.split(r"[;\n]", text) if line.strip()]
     if not lines:
         raise ParameterError("kernel", "the matrix has no entries")
     rows = [[exact(entry, "kernel") for entry in line] for line in lines]
@@ -306,16 +306,17 @@ def _from_fractions(name: str, rows: list[list[Fraction]], label: str = "kernel"
 
 
 def _from_file(name: str) -> Kernel:
-    path = Path(name)
+    stem, suffix = os.path.splitext(os.path.basename(name))
     try:
-        if not path.is_file():
+        if not os.path.isfile(name):
             raise ParameterError("kernel", f"there is no kernel file {name!r}")
-        if path.stat().st_size > 8 * LARGEST_KERNEL + 4096:
+        if os.path.getsize(name) > 8 * LARGEST_KERNEL + 4096:
             raise ParameterError("kernel", "too large for a kernel")
-        if path.suffix.lower() == ".npy":
-            return from_array(_load_npy(path), name, path.stem)
-        text = re.sub(r"#.*", "", path.read_text(encoding="utf-8-sig"))  # np.savetxt leads headers by #
-        return _from_fractions(name, parse_matrix(text), path.stem)
+        if suffix.lower() == ".npy":
+            return from_array(_load_npy(name), name, stem)
+        with open(name, encoding="utf-8-sig") as file:
+            text = re.sub(r"#.*", "", file.read())  # np.savetxt leads headers by #
+        return _from_fractions(name, parse_matrix(text), stem)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise ParameterError("kernel", f"{name!r} cannot be read: {reason}") from error
@@ -325,12 +326,12 @@ def _from_file(name: str) -> Kernel:
         raise ParameterError("kernel", f"{name!r}: {error.message}") from error
 
 
-def _load_npy(path: Path) -> "NDArray[Any]":
+def _load_npy(path: str) -> "NDArray[Any]":
     from cnnfilter.core import npy
 
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         try:
-            return npy.read(file, path.stat().st_size)
+            return npy.read(file, os.path.getsize(path))
         except ValueError as error:
             raise ParameterError("kernel", str(error)) from error
 
@@ -352,10 +353,16 @@ def _rational(array: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
 def _with_divisor(array: "NDArray[Any]", values: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
     import numpy as np
 
-    few = values[:: max(1, len(values) // 64)]  # enough to see that most divisors do not fit
-    for divisor in range(1, LARGEST_DENOMINATOR + 1 if array.ndim == 2 else 2):
-        if all(((np.rint(v * float(divisor)) / divisor).astype(array.dtype) == v).all() for v in (few, values)):
-            return np.rint(array.astype(np.float64) * divisor).astype(np.int64), divisor
+    divisors = np.arange(1, LARGEST_DENOMINATOR + 1 if array.ndim == 2 else 2, dtype=array.dtype)
+
+    def fitting(some: "NDArray[Any]", among: "NDArray[Any]") -> "NDArray[Any]":
+        among = among[:, None]
+        return np.asarray((np.rint(some * among) / among == some).all(axis=1))
+
+    few = values[:: max(1, len(values) // 16)]  # enough to see that most divisors do not fit
+    for divisor in divisors[fitting(few, divisors)].tolist():
+        if fitting(values, np.array([divisor], array.dtype)).all():
+            return np.rint(array.astype(np.float64) * divisor).astype(np.int64), int(divisor)
     return None, 1
 
 

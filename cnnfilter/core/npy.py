@@ -4,8 +4,7 @@ Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
 import math
-from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,7 @@ from numpy.typing import NDArray
 MAGIC = b"\x93NUMPY"
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What an npy file says of its array; `offset` is where the data begin."""
 
     shape: tuple[int, ...]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,7 @@ BAND = 1 << 19
 GRAY_WEIGHTS = (19595, 38470, 7471)  # luma of ITU-R BT.601-2 in units of 1/65536
 
 
-@dataclass(frozen=True)
-class SampleType:
+class SampleType(NamedTuple):
     """The samples of an output: their type, and the levels of black and white."""
 
     dtype: np.dtype[Any]

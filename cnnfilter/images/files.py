@@ -6,9 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, cast
 
 import numpy as np
 import PIL.Image
@@ -18,16 +16,17 @@ from cnnfilter.core import npy
 from cnnfilter.errors import FileError, OutputError, ParameterError
 from cnnfilter.images import formats, png, temporary
 from cnnfilter.images.decoding import Header, check_pixels, one_at_a_time, read_header, read_picture
-from cnnfilter.images.details import Details, read_details
 from cnnfilter.images.formats import MAX_PIXELS, Format
 from cnnfilter.images.image import Image
+
+if TYPE_CHECKING:
+    from cnnfilter.images.details import Details
 
 STANDARD_STREAM = "-"
 LARGEST_JPEG_EXIF = 65_533  # one APP1 segment
 
 
-@dataclass(frozen=True)
-class WriteOptions:
+class WriteOptions(NamedTuple):
     """How a picture is encoded: PNG level (`fast` or 0-9), quality of JPEG, WebP and AVIF, no metadata."""
 
     png_level: int | Literal["fast"] = "fast"
@@ -114,7 +113,7 @@ def read(path: str, max_pixels: int = MAX_PIXELS) -> Image:
         return read_picture(file, size, max_pixels)
 
 
-def examine(path: str, max_pixels: int = MAX_PIXELS) -> tuple[Image, Details | None]:
+def examine(path: str, max_pixels: int = MAX_PIXELS) -> "tuple[Image, Details | None]":
     """The picture in a file and what its header says besides; None for an npy array, which has no header of a picture.
 
     Raises:
@@ -123,6 +122,8 @@ def examine(path: str, max_pixels: int = MAX_PIXELS) -> tuple[Image, Details | N
     with _source(path, max_pixels) as (file, size), _as_file_error(path):
         if _is_npy(file, path):
             return _read_npy(file, size, max_pixels), None
+        from cnnfilter.images.details import read_details  # which only inspect wants
+
         details = read_details(file, max_pixels)
         file.seek(0)
         return read_picture(file, size, max_pixels), details
@@ -162,7 +163,7 @@ def _source(path: str, max_pixels: int) -> Iterator[tuple[BinaryIO, int]]:
             raise FileError(path, "is a folder")
         if not stat.S_ISREG(status.st_mode):
             raise FileError(path, "is no regular file; a stream is read from standard input, named -")
-        file = Path(path).open("rb")  # noqa: SIM115 - closed below, not within this handler
+        file = open(path, "rb")  # noqa: SIM115 - closed below, not within this handler
     except (OSError, ValueError) as error:
         raise FileError(path, _reason(error)) from error
     with file:
@@ -279,11 +280,11 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
 
     A device or pipe cannot be replaced and is written to as it is; a symbolic link keeps pointing at what it does.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
         content = io.BytesIO()
         yield content
-        with target.open("wb") as file:
+        with open(target, "wb") as file:
             file.write(content.getbuffer())
         return
     # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
@@ -294,17 +295,18 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        unfinished.chmod(_permissions(target))
-        unfinished.replace(target)
+        os.chmod(unfinished, _permissions(target))
+        os.replace(unfinished, target)
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
         raise
 
 
-def _permissions(target: Path) -> int:
+def _permissions(target: str) -> int:
     """Those of the file that is replaced, else what the umask leaves (mkstemp gives 0600)."""
     with contextlib.suppress(OSError):
-        return stat.S_IMODE(target.stat().st_mode)
+        return stat.S_IMODE(os.stat(target).st_mode)
     with one_at_a_time:
         mask = os.umask(0)
         os.umask(mask)

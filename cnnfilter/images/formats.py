@@ -1,15 +1,14 @@
 """The formats that are read and written. A table, so that suffixes and names are known without Pillow."""
 
-from dataclasses import dataclass
-from pathlib import PurePath
+import os
+from typing import NamedTuple
 
 from cnnfilter.errors import ParameterError
 
 MAX_PIXELS = 150_000_000  # what --max-pixels is by default
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """A file format: its name here, Pillow's names, suffixes, and what it can hold when it is written.
 
     `depths` are the sample types of a gray picture; colour is written with 8 bits, but for npy, which holds anything.
@@ -84,7 +83,7 @@ def by_suffix(path: str) -> Format | None:
     >>> by_suffix("a/B.JPG").name
     'jpeg'
     """
-    return BY_SUFFIX.get(PurePath(path).suffix.lower())
+    return BY_SUFFIX.get(os.path.splitext(path)[1].lower())
 
 
 def by_pillow(name: str | None) -> Format:
@@ -100,7 +99,7 @@ def for_output(path: str, parameter: str = "output") -> Format:
     """
     found = by_suffix(path)
     if found is None or not found.writable:
-        suffix = PurePath(path).suffix
+        suffix = os.path.splitext(path)[1]
         what = f"the suffix {suffix} of {path!r}" if suffix else f"{path!r} has no suffix, so it"
         ends = " ".join(s for f in FORMATS if f.writable for s in f.suffixes[:1])
         verb = "names" if found is None else "is only read; it names"

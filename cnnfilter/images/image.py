@@ -1,16 +1,14 @@
 """A picture in memory: pixels, transparency and what a file says besides."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.images.formats import PNG, Format
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What is carried from an input to its output."""
 
     icc_profile: bytes | None = None
@@ -36,16 +34,3 @@ class Image:
     def is_colour(self) -> bool:
         """Whether it has red, green and blue."""
         return self.pixels.ndim == 3 and self.pixels.shape[2] == 3
-
-
-def oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """`array` turned and mirrored as EXIF orientation 1 to 8 asks for (CIPA DC-008, tag 274).
-
-    >>> oriented(np.array([[1, 2], [3, 4]]), 6).tolist()
-    [[3, 1], [4, 2]]
-    """
-    if orientation in (5, 6, 7, 8):
-        array = np.swapaxes(array, 0, 1)
-    rows = -1 if orientation in (3, 4, 7, 8) else 1
-    columns = -1 if orientation in (2, 3, 6, 7) else 1
-    return array[::rows, ::columns]

@@ -11,9 +11,7 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +20,9 @@ from cnnfilter.core.engine.threads import threads
 from cnnfilter.images.image import Image
 from cnnfilter.images.recipes import Recipe, Rows, choose, rows_and_before
 from cnnfilter.images.row_filters import Bytes, filtered
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by samples a pixel: gray, gray and alpha, RGB, RGBA
@@ -32,8 +33,7 @@ LEAST_BAND, LARGEST_BAND, BANDS = 1 << 18, 1 << 20, 16
 _ADLER_BASE = 65521
 
 
-@dataclass(frozen=True)
-class Band:
+class Band(NamedTuple):
     """Some rows, deflated; Adler-32 and length of the filtered bytes."""
 
     deflated: bytes
@@ -118,6 +118,8 @@ def _bands(rows: Rows, height: int, step: int, recipe: Recipe) -> Iterator[Band]
     if many == 1:
         yield from map(band, range(count))
         return
+    from concurrent.futures import ThreadPoolExecutor  # small images need no threads
+
     pool = ThreadPoolExecutor(many)
     try:
         under_way: deque[Future[Band]] = deque()

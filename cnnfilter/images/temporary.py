@@ -2,10 +2,8 @@
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from pathlib import Path
 
 PREFIX = ".cnnfilter-"
 
@@ -22,9 +20,9 @@ def writing_as(writer: str) -> Iterator[None]:
         _writer.reset(token)
 
 
-def beside(target: Path) -> Path:
+def beside(target: str) -> str:
     """A new name in the folder of `target`."""
-    return target.parent / f"{PREFIX}{_writer.get() or os.getpid()}-{secrets.token_hex(8)}"
+    return os.path.join(os.path.dirname(target), f"{PREFIX}{_writer.get() or os.getpid()}-{os.urandom(8).hex()}")
 
 
 def sweep(paths: Iterable[str | None], writers: Iterable[str | int]) -> None:
@@ -34,4 +32,5 @@ def sweep(paths: Iterable[str | None], writers: Iterable[str | int]) -> None:
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(prefixes):
-                    Path(entry.path).unlink(missing_ok=True)
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(entry.path)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError
@@ -11,8 +11,7 @@ from cnnfilter.model.layer import Array, Layer, Tensors
 INPUT = "input"
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
+class Node(NamedTuple):
     """A layer in its graph: its name, the names of its inputs, and where it was written."""
 
     name: str

@@ -27,12 +27,16 @@ POINT = Windows((1, 1))
 class Layer:
     """A layer; `name` is what others call it, `inputs` the layers it takes (by default the one before).
 
-    Subclasses set `type`, the word for it in pipelines, and `main`, the field that needs no key there.
+    Subclasses set `type`, the word for it in pipelines, and `main`, the field that needs no key there; `several` if
+    they take several inputs, `learns` if they have tensors, `gives_vector` and `gives_probabilities`.
     """
 
     type: ClassVar[str] = ""
     main: ClassVar[str | None] = None
     several: ClassVar[bool] = False
+    learns: ClassVar[bool] = False
+    gives_vector: ClassVar[bool] = False
+    gives_probabilities: ClassVar[bool] = False
 
     name: str | None = None
     inputs: tuple[str, ...] | None = None

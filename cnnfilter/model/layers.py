@@ -5,8 +5,9 @@ from typing import Any
 
 from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError
-from cnnfilter.model.filters import BatchNorm, Conv2d, Convolve, Pool
+from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.layer import Layer
+from cnnfilter.model.learned import BatchNorm, Conv2d
 from cnnfilter.model.pointwise import (
     Abs,
     Add,

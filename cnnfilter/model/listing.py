@@ -4,44 +4,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from cnnfilter.core.catalogue import FAMILY_MEANINGS, KERNEL_MEANINGS
+from cnnfilter.core.catalogue import COMMON_KEYS, FAMILY_MEANINGS, KERNEL_MEANINGS, LAYER_MEANINGS, LEARNED_KEYS
 from cnnfilter.core.kernels import FAMILIES, kernel_names
-from cnnfilter.model.filters import Learned
 from cnnfilter.model.layer import Layer
 from cnnfilter.model.layers import LAYERS, is_required, keys_of
+from cnnfilter.model.learned import Learned
 
-# Keys that every layer, or every learned one, has.
-COMMON, LEARNED = ("name", "from"), ("params", "init", "seed")
 # Tensors, which are told after the other keys; and what a layer does where a key without a default is not given.
 TENSORS = ("weight", "bias", "mean", "variance")
 FOUND_OUT = {"stride": "the size", "filters": "weights'", "size": "weights'", "units": "weights'"}
-
-MEANINGS: dict[str, str] = {
-    "convolve": "an image filter with a kernel, as the command",
-    "pool": "maximum, mean or minimum of windows, as the command",
-    "conv2d": "learned filters over all channels",
-    "batchnorm": "channels brought to mean 0 and variance 1",
-    "relu": "max(x, 0)",
-    "leaky-relu": "x, or slope * x below 0",
-    "relu6": "x between 0 and 6",
-    "elu": "x, or alpha * (exp(x) - 1) below 0",
-    "sigmoid": "1 / (1 + exp(-x)): between 0 and 1",
-    "tanh": "between -1 and 1",
-    "silu": "x * sigmoid(x)",
-    "abs": "|x|",
-    "gray": "one channel out of three",
-    "resize": "another size, antialiased",
-    "crop": "the middle",
-    "scale": "x * by",
-    "standardize": "(x - mean) / std",
-    "add": "sum of several inputs: skip connections",
-    "multiply": "product of several inputs",
-    "concat": "channels of several inputs, one after the other",
-    "flatten": "a vector of all values",
-    "dense": "every unit sees all values",
-    "dropout": "nothing, when a network is used",
-    "softmax": "probabilities that sum to 1",
-}
 
 
 @dataclass(frozen=True)
@@ -75,10 +46,10 @@ def layers() -> list[LayerListing]:
 
 def _listing(kind: type[Layer]) -> LayerListing:
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    keys = {key: fields[name] for key, name in keys_of(kind).items() if key not in (*COMMON, *LEARNED)}
+    keys = {key: fields[name] for key, name in keys_of(kind).items() if key not in (*COMMON_KEYS, *LEARNED_KEYS)}
     ordered = sorted(keys, key=lambda key: (key != kind.main, is_learned(kind) and key in TENSORS))
     found = {key: None if is_required(keys[key]) else _default(key, keys[key].default) for key in ordered}
-    return LayerListing(kind.type, MEANINGS[kind.type], kind.main, found)
+    return LayerListing(kind.type, LAYER_MEANINGS[kind.type], kind.main, found)
 
 
 def is_learned(kind: type[Layer]) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from cnnfilter.core.words import figure
-from cnnfilter.model.filters import Conv2d, Convolve
+from cnnfilter.model.filters import Convolve
 from cnnfilter.model.layer import Array, Layer
+from cnnfilter.model.learned import Conv2d
 from cnnfilter.model.traced import Combined, Number, Pooled, Weighted
 
 # Parts of the largest possible response from which on an edge is called weak, clear, strong.

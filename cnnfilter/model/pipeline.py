@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError, UnfitError
 from cnnfilter.model.graph import INPUT, Node, graph_of, names_of, naming
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors
-from cnnfilter.model.pointwise import Dense, Flatten, Sigmoid, Softmax
-from cnnfilter.model.summary import Summary, summarize
-from cnnfilter.model.tensors import Binding
+
+if TYPE_CHECKING:
+    from cnnfilter.model.summary import Summary
+    from cnnfilter.model.tensors import Binding
 
 # Gets a layer's name, its output, and the seconds that it took.
 Observer = Callable[[str, Array, float], None]
@@ -69,9 +70,20 @@ class Pipeline:
         return graph_of(self.layers, self.places)
 
     @cached_property
-    def _binding(self) -> Binding:
+    def _binding(self) -> "Binding":
+        from cnnfilter.model.tensors import Binding
+
         path = None if self.weights is None else os.path.join(self.folder, self.weights)
         return Binding(self.nodes, path, self.init, self.seed, self.source)
+
+    @cached_property
+    def _told_nodes(self) -> tuple[Node, ...]:
+        """The nodes with what only the weights tell of them; without learned layers nothing is bound."""
+        return self._binding.told_nodes if self._learns else self.nodes
+
+    @cached_property
+    def _learns(self) -> bool:
+        return any(layer.learns for layer in self.layers)
 
     @property
     def last(self) -> Node:
@@ -127,7 +139,7 @@ class Pipeline:
         if len(sizes) not in (2, 3) or min(sizes) < 1:
             raise ParameterError("input_shape", f"{input_shape} is not (height, width) or (height, width, channels)")
         shapes: dict[str, Shape] = {INPUT: sizes}
-        for node in self._binding.told_nodes:
+        for node in self._told_nodes:
             with naming(node):
                 shapes[node.name] = node.layer.output_shape(*(shapes[name] for name in node.inputs))
         return shapes
@@ -137,7 +149,7 @@ class Pipeline:
         """Whether the result is a vector, which no picture can show."""
         vectors = {INPUT: False}
         for node in self.nodes:
-            vectors[node.name] = isinstance(node.layer, Flatten | Dense) or vectors[node.inputs[0]]
+            vectors[node.name] = node.layer.gives_vector or vectors[node.inputs[0]]
         return vectors[self.last.name]
 
     def carried_alpha(self, alpha: Array) -> Array | None:
@@ -171,7 +183,8 @@ class Pipeline:
         Raises:
             ParameterError: no weights, a missing tensor, or one of the wrong shape; says which layer wanted what.
         """
-        return self._binding.tensors(self.shapes(input_shape))
+        shapes = self.shapes(input_shape)
+        return self._binding.tensors(shapes) if self._learns else {}
 
     def run(self, image: Any) -> Array:
         """The output of the last layer for an image, height x width [x channels], unmapped and unrounded.
@@ -236,25 +249,33 @@ class Pipeline:
 
     def _schedule(self, kept: set[str]) -> Iterator[tuple[Node, list[str]]]:
         """Every node with the names whose outputs nothing needs after it."""
-        nodes = self._binding.told_nodes
+        nodes = self._told_nodes
         last_use = {INPUT: -1} | {node.name: index for index, node in enumerate(nodes)}
         for index, node in enumerate(nodes):
             last_use |= dict.fromkeys(node.inputs, index)
         for index, node in enumerate(nodes):
             yield node, [name for name, use in last_use.items() if use == index and name not in kept]
 
-    def summary(self, input_shape: Shape) -> Summary:
+    def cost(self, input_shape: Shape) -> tuple[int, int]:
+        """(parameters, multiply-accumulates) of all layers for an input of that shape."""
+        shapes = self.shapes(input_shape)
+        inputs = [(node.layer, [shapes[name] for name in node.inputs]) for node in self._told_nodes]
+        return sum(layer.parameters(*of) for layer, of in inputs), sum(layer.macs(*of) for layer, of in inputs)
+
+    def summary(self, input_shape: Shape) -> "Summary":
         """Shapes, parameters, cost and receptive fields for an input of that shape; nothing is computed.
 
         Raises:
             UnfitError: names the layer that an input does not fit.
         """
+        from cnnfilter.model.summary import summarize
+
         last = self.last.name
-        return summarize(self._binding.told_nodes, last, self.shapes(input_shape), self._schedule({last}))
+        return summarize(self._told_nodes, last, self.shapes(input_shape), self._schedule({last}))
 
     def classes(self, output: Array) -> list[tuple[str, float]] | None:
         """(label, probability), the likeliest first, where the last layer is softmax or sigmoid over a vector."""
-        if not isinstance(self.last.layer, Softmax | Sigmoid) or output.ndim != 1:
+        if not self.last.layer.gives_probabilities or output.ndim != 1:
             return None
         labels = self.labels or tuple(map(str, range(len(output))))
         if len(labels) != len(output):

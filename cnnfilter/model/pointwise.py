@@ -11,8 +11,8 @@ from cnnfilter.core.geometry import Windows
 from cnnfilter.core.numbers import real, whole, whole_type
 from cnnfilter.core.samples import sample_bounds
 from cnnfilter.errors import UnfitError
-from cnnfilter.model.filters import Learned
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors
+from cnnfilter.model.learned import Learned
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,7 @@ class Sigmoid(Layer):
     """1 / (1 + exp(-x))."""
 
     type: ClassVar[str] = "sigmoid"
+    gives_probabilities: ClassVar[bool] = True
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The activations."""
@@ -199,6 +200,7 @@ class Flatten(Layer):
     """A vector of all values in PyTorch's order: channel, row, column."""
 
     type: ClassVar[str] = "flatten"
+    gives_vector: ClassVar[bool] = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The number of values."""
@@ -223,6 +225,7 @@ class Dense(Learned):
 
     type: ClassVar[str] = "dense"
     main: ClassVar[str | None] = "units"
+    gives_vector: ClassVar[bool] = True
 
     units: int | None = None  # by default as the weights file has it
     weight: Any = None
@@ -290,6 +293,7 @@ class Softmax(Layer):
     """exp(x) / sum of exp(x) over the channels, or over a vector."""
 
     type: ClassVar[str] = "softmax"
+    gives_probabilities: ClassVar[bool] = True
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The probabilities."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from cnnfilter.core.words import by, like
 from cnnfilter.errors import FileError, ParameterError, UnfitError
-from cnnfilter.model.filters import BatchNorm, Conv2d, Learned
 from cnnfilter.model.graph import Node, naming
 from cnnfilter.model.layer import Array, Layer, Shape, Tensors
+from cnnfilter.model.learned import BatchNorm, Conv2d, Learned
 from cnnfilter.model.pointwise import Dense
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Binding:
     @cached_property
     def told_nodes(self) -> tuple[Node, ...]:
         """The nodes, with sizes and bias that only the weights file tells filled in."""
-        return tuple(replace(node, layer=self._told(node)) for node in self.nodes)
+        return tuple(node._replace(layer=self._told(node)) for node in self.nodes)
 
     def _told(self, node: Node) -> Layer:
         layer = node.layer

@@ -16,9 +16,10 @@ from cnnfilter.core.vocabulary import Mapping
 from cnnfilter.core.words import by
 from cnnfilter.errors import ParameterError
 from cnnfilter.model import trace_values, trace_windows
-from cnnfilter.model.filters import Conv2d, Convolve, Pool
+from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.graph import INPUT, Node, naming
 from cnnfilter.model.layer import NO_TENSORS, Array, Shape, Tensors
+from cnnfilter.model.learned import Conv2d
 from cnnfilter.model.meaning import meaning
 from cnnfilter.model.pipeline import Pipeline
 from cnnfilter.model.preparing import Resize

@@ -9,8 +9,8 @@ import numpy as np
 from cnnfilter.core.numbers import exact
 from cnnfilter.core.samples import GRAY_WEIGHTS
 from cnnfilter.core.words import figure
-from cnnfilter.model.filters import BatchNorm
 from cnnfilter.model.layer import Array, Layer, Tensors
+from cnnfilter.model.learned import BatchNorm
 from cnnfilter.model.pointwise import Add, Concat, Dense, Elu, Flatten, LeakyRelu, Multiply, Softmax
 from cnnfilter.model.preparing import Crop, Gray, Scale, Standardize
 from cnnfilter.model.trace_windows import weighted_term

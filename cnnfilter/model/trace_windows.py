@@ -9,8 +9,9 @@ import numpy as np
 from cnnfilter.core.engine.padding import indices
 from cnnfilter.core.geometry import PadMode, Windows, pad_mode as parse_pad_mode
 from cnnfilter.core.samples import SampleType
-from cnnfilter.model.filters import Conv2d, Convolve, Pool
+from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.layer import Array, Shape, Tensors
+from cnnfilter.model.learned import Conv2d
 from cnnfilter.model.preparing import Resize, taps
 from cnnfilter.model.traced import Number, Pooled, Position, Term, Weighted, Window, added
 

@@ -7,7 +7,6 @@ folder that they start from. This module is loaded by the scheduler, too, and lo
 
 import os
 import pickle
-import signal
 import socket
 import threading
 import time
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from cnnfilter.core import signals
 
 if TYPE_CHECKING:
     from cnnfilter.batch.paths import Job
@@ -72,13 +73,13 @@ def _numbered_here(inputs: frozenset[tuple[int, int]], places: dict[int, str]) -
     return frozenset((here.get(device, device), inode) for device, inode in inputs)
 
 
-def do(told: Told, name: str, jobs: "list[Job]", base: str) -> Answer | None:
-    """Do the jobs; None where another worker has begun them under that name and was lost."""
+def do(told: Told, name: str, sent: bytes, base: str) -> Answer | None:
+    """Do the jobs, which are sent pickled; None where another worker has begun them under that name and was lost."""
     from distributed import get_worker
 
     worker: Any = get_worker()
     with _begun(worker, name) as is_first:
-        return _do(worker, told, name, jobs, base) if is_first else None
+        return _do(worker, told, name, pickle.loads(sent), base) if is_first else None
 
 
 @contextmanager
@@ -142,9 +143,9 @@ def _is_wanted(worker: Any) -> bool:
 
 def _placed(job: "Job", base: str) -> "Job":
     """The job with absolute paths."""
-    source = replace(job.source, path=os.path.join(base, job.source.path))
-    targets = (t if t.path is None else replace(t, path=os.path.join(base, t.path)) for t in job.targets)
-    return replace(job, source=source, targets=tuple(targets))
+    source = job.source._replace(path=os.path.join(base, job.source.path))
+    targets = (t if t.path is None else t._replace(path=os.path.join(base, t.path)) for t in job.targets)
+    return job._replace(source=source, targets=tuple(targets))
 
 
 def _as_named(record: "Record", job: "Job", base: str) -> "Record":
@@ -160,7 +161,7 @@ def _as_named(record: "Record", job: "Job", base: str) -> "Record":
     if start != os.sep:
         error = error and error.replace(start, "")
         warnings = tuple(warning.replace(start, "") for warning in warnings)
-    return replace(record, input=job.source.path, output=output, error=error, warnings=warnings)
+    return record._replace(input=job.source.path, output=output, error=error, warnings=warnings)
 
 
 def unseen_of(paths: list[str]) -> tuple[str, list[str]]:
@@ -170,6 +171,5 @@ def unseen_of(paths: list[str]) -> tuple[str, list[str]]:
 
 def dask_setup(worker: Any) -> None:
     """Called in a worker process that the command has started: a Ctrl-C in the terminal is the command's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):  # blocked by whoever started the process, until it is ready for them
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    signals.leave_to_parent()
+    signals.unblock()  # whoever started the process blocked them, until it is ready for them

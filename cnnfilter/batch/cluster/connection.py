@@ -5,7 +5,7 @@ import logging
 import multiprocessing
 import re
 import shutil
-import signal
+import sys
 import tempfile
 import threading
 import time
@@ -13,16 +13,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cnnfilter.core import signals
 from cnnfilter.errors import ParameterError
 
 Value = TypeVar("Value")
 
-# Seconds until a scheduler that does not answer is given up, and a cluster that has no workers.
-PATIENCE = 5.0
+# Seconds until a scheduler that does not answer is given up, with loading Dask, and a cluster that has no workers.
+PATIENCE = 8.0
 # Seconds that taking leave may last.
 GRACE = 1.0
 # What has to be the same everywhere, and how much of its version: results and what is sent depend on them.
@@ -82,17 +82,19 @@ def connection(place: int | str, most: int) -> Iterator[tuple[Any, Callable[[], 
     Raises:
         ParameterError: Dask is missing, or no scheduler or worker answers.
     """
+    until = time.monotonic() + PATIENCE
     try:
         distributed: Any = import_module("distributed")
     except ImportError as error:
         raise ParameterError("cluster", "needs an extra: pip install 'cnnfilter[cluster]'") from error
     logging.disable(logging.CRITICAL)  # Dask tells standard error much, some of it after the end; we tell what matters
     warnings.simplefilter("ignore")
+    sys.warnoptions[:] = ["ignore"]  # of processes that are started
     if isinstance(place, int):
         with _started(distributed, min(place, most)) as (client, kill):
             yield client, kill
         return
-    client = _connected(distributed, place)
+    client = _connected(distributed, place, until)
     try:
         yield client, lambda: False
     finally:
@@ -100,10 +102,11 @@ def connection(place: int | str, most: int) -> Iterator[tuple[Any, Callable[[], 
             aside(client.close, GRACE)
 
 
-def _connected(distributed: Any, address: str) -> Any:
+def _connected(distributed: Any, address: str, until: float) -> Any:
     """A client of the scheduler at an address, which has workers."""
+    seconds = max(1.0, until - time.monotonic())
     try:
-        client = aside(lambda: distributed.Client(address, timeout=PATIENCE, set_as_default=False), PATIENCE + 1)
+        client = aside(lambda: distributed.Client(address, timeout=seconds, set_as_default=False), seconds + 0.5)
     except Exception as error:
         raise ParameterError("cluster", f"no scheduler answers at {address} (within {PATIENCE:.0f} seconds)") from error
     try:
@@ -132,8 +135,7 @@ def _started(distributed: Any, count: int) -> Iterator[tuple[Any, Callable[[], b
             time.sleep(0.005)
         return True
 
-    if hasattr(signal, "pthread_sigmask"):  # starting it later would unblock the signals that `aside` blocks
-        resource_tracker.ensure_running()
+    signals.start_tracker()
     try:
         cluster = aside(lambda: _local(distributed, folder))
         client = aside(lambda: distributed.Client(cluster, set_as_default=False))
@@ -195,8 +197,7 @@ def aside(function: Callable[[], Value], seconds: float | None = None) -> Value:
     errors: list[BaseException] = []
 
     def call() -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        signals.block()
         try:
             results.append(function())
         except BaseException as error:

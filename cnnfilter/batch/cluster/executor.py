@@ -6,13 +6,14 @@ bottleneck, how many tasks are under way, so that memory stays flat, and what be
 
 import itertools
 import os
+import pickle
 import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cnnfilter.batch.cluster import chunks
@@ -96,9 +97,9 @@ class Cluster:
 
     def _sent(self, jobs: list[Job], *, is_second: bool = False) -> _Task:
         name = f"{self._run}-{next(self._count)}"
-        future = self._client.submit(
-            chunks.do, self._told, name, jobs, self._base, key=(f"cnnfilter-{self._run}", name), retries=0
-        )
+        sent = pickle.dumps(jobs)  # Dask would look for results of other tasks in every tuple
+        key = (f"cnnfilter-{self._run}", name)
+        future = self._client.submit(chunks.do, self._told, name, sent, self._base, key=key)
         return _Task(name, jobs, future, is_second)
 
     def _answer(self, task: _Task) -> chunks.Answer | str:
@@ -143,7 +144,7 @@ class Cluster:
             self._seconds = latest if self._seconds is None else (self._seconds + latest) / 2
         for index, records in enumerate(answer.records):
             if index in answer.unseen and os.path.lexists(task.jobs[index].source.path):
-                records = [replace(record, error=unseen_by(answer.host)) for record in records]
+                records = [record._replace(error=unseen_by(answer.host)) for record in records]
             yield records
 
     def _withdrawn(self, task: _Task) -> bool:

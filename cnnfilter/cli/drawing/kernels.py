@@ -200,7 +200,7 @@ def execution_lines(executions: Sequence[Execution]) -> Iterator[tuple[str, Rend
     taps = f"{'two of ' * (many > 1)}{counted(used.taps, 'tap')}{zero}"
     yield "cost", f"{many * used.macs_per_value} multiply-accumulates a value ({taps})"
     shapes = f"{by(used.input_shape)} -> {by(used.output_shape)}"
-    yield "an image", f"{shapes}, {used.mapping}: {short(many * used.macs)} of them (--input: another)"
+    yield "an image", f"{shapes}, {used.mapping}: {short(many * used.macs)} of them (see --input)"
     yield "windows", windows(used.stride, used.padding, used.pad_mode, used.dilation)
     yield "done by", f"{used.strategy}: {used.why}; {used.band_rows} rows at a time"
 

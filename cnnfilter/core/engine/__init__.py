@@ -7,27 +7,28 @@ Whole numbers have a faster way, `bands`: from samples to samples in narrow arit
 size in between. kernel -> program (what to add to what) -> plan (where, for this size of image) -> bands (do it). But
 for the smallest images it is never slower: a program has no more operations than its kernel has taps.
 
-Floats have theirs, too: a method of `methods`, which makes whole tiles of sums by products of matrices, in bands that
-`floats` loads and hands out.
+Floats have theirs, too: a method of `methods`, which makes whole tiles of sums by products of matrices; `floats`
+loads the tiles and hands them out. Small banks of filters are prepared once, by `small`.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from math import gcd
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine import bands, floats, gradient, methods, products, shifts, stretch, threads
+from cnnfilter.core.engine import bands, products, shifts, threads
 from cnnfilter.core.engine.compiler import compiled
 from cnnfilter.core.engine.finish import EXACT_IN_FLOAT32, finish
-from cnnfilter.core.engine.gradient import Magnitude
 from cnnfilter.core.engine.layout import BandPlan, band_rows
-from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.numbers import fit, whole_type
 from cnnfilter.core.samples import BAND, Rendering
+
+if TYPE_CHECKING:  # loaded when they are chosen
+    from cnnfilter.core.engine import floats, stretch
+    from cnnfilter.core.engine.gradient import Magnitude
 
 FLOAT = np.dtype(np.float64)
 # Multiplications of floats below which a second thread, which costs 0.1 ms to wake, is not worth it.
@@ -39,8 +40,7 @@ Strategy = Callable[[Correlation, NDArray[Any], np.dtype[Any], int], Iterator[tu
 STRATEGIES: dict[str, Strategy] = {"shifts": shifts.sums, "products": products.sums}
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """How a task will be carried out; `bounds` are those of the sums where they are exact, `method` is for floats.
 
     With `fused` or `direct`, it goes from samples to samples, and `rendered` carries it out; otherwise `sums` does.
@@ -52,9 +52,9 @@ class Plan:
     bounds: tuple[int, int] | None
     why: str
     fused: BandPlan | None = None
-    method: floats.Method | None = None
-    direct: floats.Fused | None = None
-    stretched: stretch.Stretch | None = None
+    method: "floats.Method | None" = None
+    direct: "floats.Fused | None" = None
+    stretched: "stretch.Stretch | None" = None
 
     @property
     def whole(self) -> "BandPlan | floats.Fused | stretch.Stretch | None":
@@ -90,6 +90,8 @@ def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = N
 
 def _of_floats(task: Correlation, image: NDArray[Any], rendering: Rendering | None, *, count: bool) -> Plan | None:
     """A method for floats, from samples to samples where that can be done."""
+    from cnnfilter.core.engine import methods  # the methods for floats are loaded when there are some
+
     direct = methods.fused(task, image, rendering, count=count) if rendering else None
     method = direct.method if direct else methods.method(task, image)
     if method is None:
@@ -132,6 +134,8 @@ def sums(task: Correlation, image: NDArray[Any], planned: Plan | None = None) ->
     planned = planned or plan(task, image)
     exact = whole_type(planned.bounds) if planned.bounds else FLOAT
     if planned.method:
+        from cnnfilter.core.engine import floats
+
         found = floats.sums(planned.method, task, image)
     else:
         found = STRATEGIES[planned.strategy](task, image, planned.accumulator, planned.band_rows)
@@ -143,6 +147,9 @@ def responses(task: Correlation, image: NDArray[Any], bias: NDArray[np.float64])
     """The sums plus `bias`, a number a channel of theirs, in float32."""
     planned, shape = plan(task, image), task.output_shape(image.shape)
     if planned.method:
+        from cnnfilter.core.engine import floats
+        from cnnfilter.core.engine.levels import Levels
+
         return rendered(floats.Fused(task, planned.method, Levels(bias), shape), image)[0]
     out = np.empty(shape, np.float32)
     with np.errstate(over="ignore"):
@@ -173,6 +180,8 @@ def _fused(
 
 def _stretched(task: Correlation, rendering: Rendering, image: NDArray[Any], planned: Plan) -> Plan:
     """`normalize` of sums within 16 bits to bytes; scale and bias do not matter to it, but for their signs."""
+    from cnnfilter.core.engine import stretch
+
     samples, bounds = rendering.samples, planned.bounds
     if not samples or samples.dtype != np.uint8 or rendering.gain <= 0 or rendering.per_map:
         return planned
@@ -182,11 +191,16 @@ def _stretched(task: Correlation, rendering: Rendering, image: NDArray[Any], pla
         return planned
     stretched = stretch.of(sums)
     why = f"one kernel a channel; {stretched.why}"
-    return replace(planned, strategy="bands", band_rows=stretched.sums.rows, why=why, stretched=stretched)
+    return planned._replace(strategy="bands", band_rows=stretched.sums.rows, why=why, stretched=stretched)
 
 
-def magnitude(tasks: list[Correlation], image: NDArray[Any], rendering: Rendering, *, count: bool) -> Magnitude | None:
+def magnitude(
+    tasks: list[Correlation], image: NDArray[Any], rendering: Rendering, *, count: bool
+) -> "Magnitude | None":
     """The plan for scale * sqrt(v^2 + h^2) + bias of two tasks; None where float32 does not do."""
+    from cnnfilter.core.engine import gradient
+    from cnnfilter.core.engine.levels import Levels
+
     samples = rendering.samples
     if rendering.mapping == "normalize" or (samples and (samples.dtype.kind not in "iu" or samples.dtype.itemsize > 2)):
         return None
@@ -205,16 +219,18 @@ def magnitude(tasks: list[Correlation], image: NDArray[Any], rendering: Renderin
 
 
 def rendered(
-    planned: BandPlan | stretch.Stretch | Magnitude | floats.Fused, image: NDArray[Any]
+    planned: "BandPlan | stretch.Stretch | Magnitude | floats.Fused", image: NDArray[Any]
 ) -> tuple[NDArray[Any], int]:
     """(samples, number of values clipped) as planned."""
+    if isinstance(planned, BandPlan):
+        return bands.run(planned, image, _threads(image, planned.output))
+    from cnnfilter.core.engine import floats, gradient, stretch
+
     if isinstance(planned, floats.Fused):
         return floats.run(planned, image, threads.threads() if planned.method.workload >= WORTH_THREADS else 1)
-    if isinstance(planned, Magnitude):
+    if isinstance(planned, gradient.Magnitude):
         return gradient.run(planned, image, _threads(image, planned.parts[0].output))
-    if isinstance(planned, stretch.Stretch):
-        return stretch.run(planned, image, _threads(image, planned.sums.output)), 0
-    return bands.run(planned, image, _threads(image, planned.output))
+    return stretch.run(planned, image, _threads(image, planned.sums.output)), 0
 
 
 def _threads(image: NDArray[Any], output: tuple[int, ...]) -> int:

@@ -44,35 +44,41 @@ class Columns:
         self.matrices = np.ascontiguousarray(matrices, FLOAT32)
         self.rows = max(1, min(BLOCK // (taps * self.columns), outputs))
         self.pitch = shape[1] + sum(self.windows.padding[1])
+        self.pitch *= 1 if self.planar else shape[2]
         self.workload = outputs * self.columns * self.filters * taps
         layout = "planes" if self.planar else "pixels"
         self.why = (
             f"a bank of {self.height} x {self.width} over {shape[2]} channels; windows copied by {layout}, in float32"
         )
 
-    def bound(self) -> Callable[[Array], Array]:
-        """Sums of a band's padded rows."""
-        pixels, taps = self.rows * self.columns, self.matrices.shape[1]
+    def bound(self, samples: Array) -> Callable[[], Array]:
+        """Sums of what is in `samples`."""
         sums = np.empty((self.rows, self.columns, self.filters), FLOAT32)
-        outs = np.split(sums.reshape(pixels, self.filters), self.groups, axis=1)
-        (step_y, step_x), (apart_y, apart_x) = self.windows.stride, self.windows.dilation
-        window = self.height, self.width, self.inputs
-        if self.planar:
-            copied = np.empty((*window, self.rows, self.columns), FLOAT32)
-            matrix = copied.reshape(taps, pixels).T
-        else:
-            copied = np.empty((self.rows, self.columns, *window), FLOAT32)
-            matrix = copied.reshape(pixels, taps)
+        outs = np.split(sums.reshape(-1, self.filters), self.groups, axis=1)
+        pixels, taps = len(outs[0]), self.matrices.shape[1]
+        copied = np.empty(pixels * taps, FLOAT32)
+        matrix = copied.reshape(taps, pixels).T if self.planar else copied.reshape(pixels, taps)
+        parts = [self.under(samples, group) for group in range(self.groups)]
+        copied = copied.reshape(parts[0].shape)
 
-        def compute(band: Array) -> Array:
-            s_y, s_c, s_x = band.strides if self.planar else (band.strides[0], band.strides[2], band.strides[1])
-            over, along = (s_y * apart_y, s_x * apart_x, s_c), (s_y * step_y, s_x * step_x)
-            for group, out in enumerate(outs):
-                first = group * self.inputs
-                channels = band[:, first:] if self.planar else band[:, :, first:]
-                strides = over + along if self.planar else along + over
-                np.copyto(copied, as_strided(channels, copied.shape, strides))
-                np.matmul(matrix, self.matrices[group], out=out)
+        def compute() -> Array:
+            for part, filters, out in zip(parts, self.matrices, outs, strict=True):
+                np.copyto(copied, part)
+                np.matmul(matrix, filters, out=out)
             return sums
 
         return compute
+
+    def under(self, samples: Array, group: int = 0) -> Array:
+        """The samples under windows: (*window, rows, columns) of a tile if planar, else (rows, columns, *window)."""
+        size = samples.itemsize
+        s_y, s_x, s_c = samples.strides[0], size, self.pitch * size
+        if not self.planar:
+            s_x, s_c = self.inputs * self.groups * size, size
+        (step_y, step_x), (apart_y, apart_x) = self.windows.stride, self.windows.dilation
+        window, tile = (self.height, self.width, self.inputs), (self.rows, self.columns)
+        over, along = (s_y * apart_y, s_x * apart_x, s_c), (s_y * step_y, s_x * step_x)
+        channels = samples[:, group * self.inputs :]
+        if self.planar:
+            return as_strided(channels, window + tile, over + along)
+        return as_strided(channels, tile + window, along + over)

@@ -1,7 +1,7 @@
-"""Float kernels of any rank: one product for a tile of n rows, of the samples and their copies shifted by each column.
+"""Float kernels of any rank: one product for n rows, of the samples and their copies shifted by each column.
 
 Side by side, the Toeplitz matrices of the kernel's columns make n rows of sums out of one copy of the rows a column, so
-that BLAS adds up all taps at once. A value takes columns x (n + extent - 1) multiplications, for 9 x 9 some 5 ns in
+that BLAS adds up all taps at once. A value takes columns x (n + extent - 1) multiplications, for 9 x 9 some 4 ns in
 float32, and copies of columns x (n + extent - 1) / n values. It wins for kernels that are not of rank 1 up to about 20
 x 20; beyond, the tiled transform of `fourier` does. Errors are those of a plain sum of all taps in the same type, of
 about sqrt(taps) / 2^24 in float32 where nothing cancels: as measured below 7e-7 up to 31 x 31; otherwise it is float64.
@@ -15,51 +15,73 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.separable import tile, toeplitz
+from cnnfilter.core.engine.floats import shares
+from cnnfilter.core.engine.separable import pitch, toeplitz
 from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
 
-# Values of the shifted copies: 1 MB in float32.
+# Values of the shifted copies: 1 MB in float32. Rows and values a row of a tile.
 BLOCK = 1 << 18
+ROWS, VALUES = 96, 1024
+# Multiplications up to which OpenBLAS neither copies nor reorders what it multiplies.
+DIRECT = 1_000_000
+# Columns of such a product below which one large product is faster.
+NARROW = 128
+
+
+def height(extent: int) -> int:
+    """Rows that a product makes: few, to multiply few zeros; but enough for BLAS."""
+    return 16 if extent <= 12 else 32 if extent <= 48 else 64
 
 
 class Dense:
-    """One product a tile for a kernel of any rank."""
+    """One product for n rows of a kernel of any rank."""
 
     name = "dense"
-    planar = True
+    planar = False
 
     def __init__(self, task: Correlation, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         windows = task.windows
         self.dtype, self.windows = dtype, windows
-        outputs, self.columns, self.channels = task.output_shape((shape[0], shape[1], shape[2]))
-        self.rows = min(tile(windows.extent[0]), outputs)
-        parts = [toeplitz(column, self.rows, windows.stride[0], windows.dilation[0]) for column in task.weights.T]
+        outputs, columns, self.channels = task.output_shape((shape[0], shape[1], shape[2]))
+        self.down = min(height(windows.extent[0]), outputs)
+        parts = [toeplitz(column, self.down, windows.stride[0], windows.dilation[0]) for column in task.weights.T]
         self.matrix = np.concatenate(parts, axis=1).astype(dtype)
-        self.wide = max(1, min(BLOCK // self.matrix.shape[1], self.columns))
-        self.blocks = -(-self.columns // self.wide)
-        reach = (self.blocks * self.wide - 1) * windows.stride[1] + windows.extent[1]
-        self.pitch = max(shape[1] + sum(windows.padding[1]), reach)
-        self.workload = outputs * self.columns * self.channels * self.matrix.shape[1]
+        self.rows = shares(outputs, max(ROWS, self.down), self.down)
+        most = min(VALUES, BLOCK // self.matrix.shape[1])
+        self.columns = shares(columns, max(1, most // self.channels))
+        values = self.columns * self.channels
+        direct = DIRECT // self.matrix.size
+        self.across = shares(values, direct) if direct >= NARROW else values
+        self.pieces = -(-values // self.across)
+        under = (self.columns - 1) * windows.stride[1] + windows.extent[1]
+        self.pitch = pitch(under * self.channels)
+        self.workload = outputs * columns * self.channels * self.matrix.shape[1]
         self.why = f"a kernel of {' x '.join(map(str, windows.size))} as one product a tile, in {dtype}"
 
-    def bound(self) -> Callable[[Array], Array]:
-        """Sums of a band's padded rows."""
-        count = self.windows.size[1]
-        copies = np.empty((count, self.matrix.shape[1] // count, self.wide), self.dtype)
-        below = copies.reshape(-1, self.wide)
-        sums = np.empty((self.rows, self.channels, self.blocks * self.wide), self.dtype)
-        result = sums[:, :, : self.columns].transpose(0, 2, 1)
-        (_, step), (_, apart) = self.windows.stride, self.windows.dilation
+    def bound(self, samples: Array) -> Callable[[], Array]:
+        """Sums of what is in `samples`."""
+        count, values, size = self.windows.size[1], self.columns * self.channels, self.dtype.itemsize
+        under = self.matrix.shape[1] // count
+        wide = self.pieces * self.across
+        copies = np.zeros((count, under, wide), self.dtype)
+        filled = copies[:, :, :values].reshape(count, under, self.columns, self.channels)
+        below = as_strided(copies, (self.pieces, count * under, self.across), (self.across * size, wide * size, size))
+        sums = np.empty((self.rows // self.down, self.down, wide), self.dtype)
+        shape = (len(sums), self.pieces, self.down, self.across)
+        made = as_strided(sums, shape, (sums.strides[0], self.across * size, wide * size, size))
+        result = sums[:, :, :values].reshape(self.rows, self.columns, self.channels)
+        (down, step), (_, apart) = self.windows.stride, self.windows.dilation
+        pixel, row = self.channels * size, self.pitch * size
 
-        def compute(band: Array) -> Array:
-            s_y, _, s_x = band.strides
-            for channel in range(self.channels):
-                for first in range(0, self.blocks * self.wide, self.wide):
-                    samples = band[:, channel, first * step :]
-                    np.copyto(copies, as_strided(samples, copies.shape, (s_x * apart, s_y, s_x * step)))
-                    np.matmul(self.matrix, below, out=sums[:, channel, first : first + self.wide])
+        strides = apart * pixel, row, step * pixel, size
+        bands = [as_strided(samples[i * self.down * down :], filled.shape, strides) for i in range(len(made))]
+
+        def compute() -> Array:
+            for shifted, out in zip(bands, made, strict=True):
+                np.copyto(filled, shifted)
+                np.matmul(self.matrix, below, out=out)
             return result
 
         return compute

@@ -5,9 +5,8 @@ bits. From there on order matters, so every bound below is that of a value befor
 absolute, with the half divisor that rounds included.
 """
 
-from dataclasses import dataclass
 from math import gcd
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ EXACT_IN_FLOAT32 = 1 << 24
 Interval = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Finish:
+class Finish(NamedTuple):
     """sample = clipped(|sum x factor + offset| + rounding) / divisor, in this order, in whole numbers of `dtype`.
 
     `lift` is part of the offset: it makes all sums positive, so that 16 bits without sign hold them, and is taken off

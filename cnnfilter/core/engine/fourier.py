@@ -32,31 +32,28 @@ class Fourier:
     def __init__(self, task: Correlation, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         windows = task.windows
         self.dtype = dtype
-        outputs, self.columns, self.channels = task.output_shape((shape[0], shape[1], shape[2]))
-        self.high, self.long = side(windows.extent[0], outputs), side(windows.extent[1], self.columns)
+        outputs, columns, self.channels = task.output_shape((shape[0], shape[1], shape[2]))
+        self.high, self.long = side(windows.extent[0], outputs), side(windows.extent[1], columns)
         kernel = np.zeros((self.high, self.long))
         down, across = windows.dilation
         kernel[: windows.extent[0] : down, : windows.extent[1] : across] = task.weights
         self.spectrum = np.fft.rfft2(kernel).conj().astype(np.result_type(dtype, np.complex64))
-        self.rows = self.high - windows.extent[0] + 1
-        self.wide = self.long - windows.extent[1] + 1
-        self.blocks = -(-self.columns // self.wide)
-        self.pitch = max(shape[1] + sum(windows.padding[1]), (self.blocks - 1) * self.wide + self.long)
-        self.workload = outputs * self.columns * self.channels * 256
+        self.rows, self.columns = self.high - windows.extent[0] + 1, self.long - windows.extent[1] + 1
+        self.pitch = self.long
+        self.workload = outputs * columns * self.channels * 256
         self.why = f"a kernel of {' x '.join(map(str, windows.size))} as a product of spectra, in {dtype}"
 
-    def bound(self) -> Callable[[Array], Array]:
-        """Sums of a band's padded rows."""
-        sums = np.empty((self.rows, self.channels, self.blocks * self.wide), self.dtype)
-        result = sums[:, :, : self.columns].transpose(0, 2, 1)
+    def bound(self, samples: Array) -> Callable[[], Array]:
+        """Sums of what is in `samples`."""
+        sums = np.empty((self.channels, self.rows, self.columns), self.dtype)
+        result = sums.transpose(1, 2, 0)
 
-        def compute(band: Array) -> Array:
+        def compute() -> Array:
             for channel in range(self.channels):
-                for first in range(0, self.blocks * self.wide, self.wide):
-                    spectrum = np.fft.rfft2(band[:, channel, first : first + self.long])
-                    np.multiply(spectrum, self.spectrum, out=spectrum)
-                    tile = np.fft.irfft2(spectrum, s=(self.high, self.long))
-                    sums[:, channel, first : first + self.wide] = tile[: self.rows, : self.wide]
+                spectrum = np.fft.rfft2(samples[:, channel])
+                np.multiply(spectrum, self.spectrum, out=spectrum)
+                tile = np.fft.irfft2(spectrum, s=(self.high, self.long))
+                sums[channel] = tile[: self.rows, : self.columns]
             return result
 
         return compute

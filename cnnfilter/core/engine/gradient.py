@@ -60,7 +60,7 @@ class _Bound:
         return sum(_aligned(part) for part in plan.parts) + 2 * _values(plan.parts[0]) * FLOAT32.itemsize
 
     def __init__(self, plan: Magnitude, memory: Array) -> None:
-        self.plan = plan
+        self.plan, self.store = plan, plan.levels.bound(FLOAT32)
         self.bands, shape = [], plan.parts[0].output
         for part in plan.parts:
             self.bands.append(Band(part, memory))
@@ -79,7 +79,7 @@ class _Bound:
             np.sqrt(self.v, out=self.v)
             if self.plan.gain != 1:
                 np.multiply(self.v, np.float32(self.plan.gain), out=self.v)
-        return self.plan.levels.store(self.v[new - start :].reshape(out.shape), out)
+            return self.store(self.v[new - start :].reshape(out.shape), out)
 
 
 def _values(part: BandPlan) -> int:
@@ -93,5 +93,5 @@ def _aligned(part: BandPlan) -> int:
 def of(parts: list[BandPlan], gain: float, levels: Levels) -> Magnitude:
     """A magnitude of two plans that give whole sums below 2^24."""
     rows = max(1, min(part.rows for part in parts) // 2)
-    v, h = (replace(part, rows=rows, count=False, finish=replace(part.finish, output=FLOAT32)) for part in parts)
+    v, h = (replace(part, rows=rows, count=False, finish=part.finish._replace(output=FLOAT32)) for part in parts)
     return Magnitude((v, h), gain, levels)

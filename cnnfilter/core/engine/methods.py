@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine.columns import Columns
-from cnnfilter.core.engine.dense import Dense
+from cnnfilter.core.engine.dense import Dense, height
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Fused, Method, tame
 from cnnfilter.core.engine.fourier import Fourier, side
 from cnnfilter.core.engine.levels import Levels
-from cnnfilter.core.engine.separable import Separable, factors, tile
+from cnnfilter.core.engine.separable import Separable, factors
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.winograd import Winograd
 from cnnfilter.core.samples import Rendering, sample_bounds
@@ -20,8 +20,6 @@ from cnnfilter.core.samples import Rendering, sample_bounds
 ROUNDING, TOLERATED = 2.0**-24, 0.25
 # Roundings that count for a product of spectra, about three for each of 16 halvings of a tile.
 SPECTRAL_OPERATIONS = 48
-# Multiplications of a bank that take less than a millisecond in float64.
-SMALL_BANK = 1 << 21
 # Channels and filters from which on Winograd's transforms pay, and its error is allowed (above 400 taps x channels).
 MANY = 45
 # Outputs of a filter from which on it pays to transform it.
@@ -38,12 +36,10 @@ def method(task: Correlation, image: NDArray[Any], rendering: Rendering | None =
     return _for_bank(task, image) if task.is_bank else _for_kernel(task, image, rendering)
 
 
-def _for_bank(task: Correlation, image: NDArray[Any]) -> Method | None:
-    """Float32 for banks that are large enough for it to matter; small ones are float64 throughout."""
+def _for_bank(task: Correlation, image: NDArray[Any]) -> Method:
+    """Float32 for all banks."""
     rows, columns, filters = task.output_shape((image.shape[0], image.shape[1], image.shape[2]))
-    height, width, inputs, _ = task.weights.shape
-    if rows * columns * filters * height * width * inputs < SMALL_BANK:
-        return None
+    inputs = task.weights.shape[2]
     windows = task.windows
     simple = (windows.size, windows.stride, windows.dilation, task.groups) == ((3, 3), (1, 1), (1, 1), 1)
     if simple and min(inputs, filters) >= MANY and rows * columns >= WORTH_TRANSFORMS:
@@ -68,7 +64,7 @@ def _for_kernel(task: Correlation, image: NDArray[Any], rendering: Rendering | N
 def _cost_of_product(task: Correlation, dtype: np.dtype[Any]) -> float:
     """Nanoseconds a value."""
     extent, step = task.windows.extent[0], task.windows.stride[0]
-    count = tile(extent)
+    count = height(extent)
     rows = (count - 1) * step + extent
     return task.windows.size[1] * rows * (0.025 + 0.25 / count) * dtype.itemsize / 4
 
@@ -127,10 +123,8 @@ def fused(task: Correlation, image: NDArray[Any], rendering: Rendering, *, count
     absolute = rendering.mapping == "abs"
     if samples and rendering.mapping == "shift":
         bias += samples.middle
-    clips = True
+    reach = None
     if samples and not task.is_bank and image.dtype.kind != "f":
         low, high = _reach(scaled, image)
-        low, high = low + bias, high + bias
-        low, high = (0, max(-low, high)) if absolute else (low, high)
-        clips = low < samples.low - TOLERATED or high > samples.high + TOLERATED
-    return Fused(scaled, found, Levels(bias, absolute, samples, clips, count), task.output_shape(image.shape))
+        reach = low + bias, high + bias
+    return Fused(scaled, found, Levels(bias, absolute, samples, reach, count), task.output_shape(image.shape))

@@ -79,6 +79,43 @@ def padded_rows(
     return band
 
 
+def padded_tile(
+    image: NDArray[np.generic],
+    start: tuple[int, int],
+    mode: PadMode,
+    out: NDArray[Any],
+    *,
+    sum_channels: bool = False,
+) -> None:
+    """Put into `out` (rows, columns, channels) the samples from `start` on, a row and a column that may be negative."""
+    (top, left), (height, width) = start, out.shape[:2]
+    rows = slice(max(0, -top), min(height, image.shape[0] - top))
+    columns = slice(max(0, -left), min(width, image.shape[1] - left))
+    if rows.start < rows.stop and columns.start < columns.stop:
+        part = image[top + rows.start : top + rows.stop, left + columns.start : left + columns.stop]
+        _fill(out[rows, columns], part, sum_channels)
+        if part.shape[0] == height and part.shape[1] == width:
+            return
+    else:
+        rows = columns = slice(0, 0)
+    across, down = indices(mode, image.shape[1], left, width), indices(mode, image.shape[0], top, height)
+    for beside in (slice(0, columns.start), slice(columns.stop, width)):
+        _gather(image, down[rows], across[beside], out[rows, beside], sum_channels)
+    for beside in (slice(0, rows.start), slice(rows.stop, height)):
+        _gather(image, down[beside], across, out[beside], sum_channels)
+
+
+def _gather(image: NDArray[np.generic], rows: Indices, columns: Indices, out: NDArray[Any], sum_channels: bool) -> None:
+    """Samples row by row and column by column, zero where an index is negative."""
+    if not out.size:
+        return
+    if rows[0] < 0 or (columns < 0).all():
+        out[...] = 0
+        return
+    _fill(out, image[rows[:, None], columns], sum_channels)
+    out[:, columns < 0] = 0
+
+
 def _fill(target: NDArray[np.generic], rows: NDArray[np.generic], sum_channels: bool) -> None:
     if sum_channels:
         np.sum(rows, axis=2, dtype=target.dtype, out=target[:, :, 0])

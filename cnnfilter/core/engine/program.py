@@ -4,7 +4,6 @@ A signal is an image of sums. Signals 0, 1, ... are the rows of the padded image
 phase; every step makes one more. Nothing here knows of arrays, and programs print in a line a step.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 # Costs of a step in nanoseconds a value, as measured for 16 bits with AVX-512; only their ratios matter.
@@ -57,8 +56,7 @@ Step = Add | Scale | Pick
 Terms = dict[Ref, int]
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """Signal k for k < len(phases) holds the rows phases[k] + stride * i; step k makes signal len(phases) + k.
 
     >>> print(Program((0,), (Add(Ref(0), Ref(0, 1, 0)), Scale(Ref(1), 3)), Ref(2)))

@@ -2,12 +2,14 @@
 
 A tile of n outputs along an axis takes (n - 1) * stride + extent samples; the matrix that makes the ones of the others
 holds the taps once a row, shifted by the stride, with gaps for dilation. It multiplies more zeros than taps, but BLAS
-does 50 and more products where a shifted addition does one: a 9 x 9 gaussian takes 18 taps instead of 81, a value costs
-about 2 ns in float32, 31 x 31 about 4 ns. The rows of a band are planar, a channel at a time. Each pass adds up at most
-n + extent numbers, of which all but the taps' are zero, with a relative error of (taps + 1) / 2^24 a pass in float32;
-products of one sign cannot cancel, so that this is the error of the response, for a 31 x 31 kernel at worst 4e-6 and as
-measured below 5e-7. Kernels of both signs and float samples are summed up in float64. Source: the Toeplitz form
-of a convolution, as in Golub and Van Loan, "Matrix Computations", 2013.
+does 50 and more products where a shifted addition does one. Rows hold whole pixels, so that along a row a channel is
+one more dilation; a value costs about 1.5 ns for a 9 x 9 gaussian in float32, 2.5 ns for 31 x 31. Products are kept
+below a million multiplications: up to there OpenBLAS neither copies nor reorders the samples.
+
+Each pass adds up at most n + extent numbers, of which all but the taps' are zero, with a relative error of (taps + 1) /
+2^24 a pass in float32; products of one sign cannot cancel, so that this is the error of the response, for a 31 x 31
+kernel at worst 4e-6 and as measured below 5e-7. Kernels of both signs and float samples are summed up in float64.
+Source: the Toeplitz form of a convolution, as in Golub and Van Loan, "Matrix Computations", 2013.
 """
 
 from collections.abc import Callable
@@ -17,14 +19,21 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from cnnfilter.core.engine.floats import shares
 from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.geometry import Windows
 
 Array = NDArray[Any]
 
 # What an outer product may differ from the kernel, of the kernel's L1 norm.
 RANK_1 = 1e-14
-# Values of a band: its three arrays stay in the second-level cache.
-BAND = 1 << 18
+# Rows and values a row of a tile: enough to repay what threads wait for each other between two products.
+ROWS, VALUES = 96, 2048
+# Outputs of a product: down, for extents up to SMALL and beyond, and across. Few multiply few zeros, more suit BLAS.
+SHORT, LONG, SMALL = 12, 32, 16
+WIDE = 32
+# Values of a line of the cache in float32.
+LINE = 16
 
 
 def factors(weights: Array) -> tuple[Array, Array] | None:
@@ -43,73 +52,85 @@ def factors(weights: Array) -> tuple[Array, Array] | None:
     return (column, row) if error <= RANK_1 * np.abs(weights).sum() else None
 
 
-def toeplitz(taps: Array, count: int, stride: int, dilation: int) -> Array:
+def toeplitz(taps: Array, count: int, stride: int, dilation: int, channels: int = 1) -> Array:
     """The matrix (count, samples under `count` windows) that makes windows' sums of a column of samples.
+
+    With `channels` the column is a row of pixels, and `count` their values.
 
     >>> toeplitz(np.array([1, 2]), 2, 1, 2).tolist()
     [[1, 0, 2, 0], [0, 1, 0, 2]]
+    >>> toeplitz(np.array([1, 2]), 3, 1, 1, 2).tolist()
+    [[1, 0, 2, 0, 0], [0, 1, 0, 2, 0], [0, 0, 1, 0, 2]]
     """
-    extent = (len(taps) - 1) * dilation + 1
-    matrix = np.zeros((count, (count - 1) * stride + extent), taps.dtype)
-    for i in range(count):
-        matrix[i, i * stride : i * stride + extent : dilation] = taps
+    reach = (len(taps) - 1) * dilation * channels + 1
+    starts = [(i // channels * stride) * channels + i % channels for i in range(count)]
+    matrix = np.zeros((count, starts[-1] + reach), taps.dtype)
+    for i, start in enumerate(starts):
+        matrix[i, start : start + reach : dilation * channels] = taps
     return matrix
 
 
-def tile(extent: int) -> int:
-    """Outputs of a tile: few, to multiply few zeros; but enough for BLAS."""
-    return 16 if extent <= 12 else 32 if extent <= 48 else 64
+def pitch(values: int) -> int:
+    """Values from row to row of a scratch array: whole lines of the cache, but an odd number of them.
+
+    Rows a power of two apart would fall on the same lines.
+    """
+    return (-(-values // LINE) | 1) * LINE
 
 
 class Separable:
     """Two passes for a kernel that is the outer product of `column` and `row`."""
 
     name = "separable"
-    planar = True
+    planar = False
 
     def __init__(
         self, task: Correlation, shape: tuple[int, ...], column: Array, row: Array, dtype: np.dtype[Any]
     ) -> None:
         windows = task.windows
         self.dtype = dtype
-        self.step, (down, across) = windows.stride[0], map(tile, windows.extent)
-        outputs, self.columns, self.channels = task.output_shape((shape[0], shape[1], shape[2]))
-        self.down, self.across = min(down, outputs), min(across, self.columns)
-        self.blocks = -(-self.columns // self.across)
-        self.vertical = toeplitz(column, self.down, windows.stride[0], windows.dilation[0]).astype(dtype)
-        transposed = toeplitz(row, self.across, windows.stride[1], windows.dilation[1]).T
+        outputs, columns, self.channels = task.output_shape((shape[0], shape[1], shape[2]))
+        self.step = windows.stride[0]
+        self.down = min(SHORT if windows.extent[0] <= SMALL else LONG, outputs)
+        self.vertical = toeplitz(column, self.down, self.step, windows.dilation[0]).astype(dtype)
+        self.rows = shares(outputs, ROWS, self.down)
+        self.columns = shares(columns, max(1, VALUES // self.channels))
+        # A piece of a row; with a stride it has to be one of whole pixels.
+        self.across = WIDE if windows.stride[1] == 1 else max(1, WIDE // self.channels) * self.channels
+        self.across = min(self.across, self.columns * self.channels)
+        transposed = toeplitz(row, self.across, *_along(windows, self.channels)).T
         self.horizontal = np.ascontiguousarray(transposed, dtype)
+        self.pieces = -(-self.columns * self.channels // self.across)
         self.advance = self.across * windows.stride[1]
-        reach = (self.blocks - 1) * self.advance + len(self.horizontal)
-        self.pitch = max(shape[1] + sum(windows.padding[1]), reach)
-        self.tiles = max(1, min(BAND // (self.down * self.pitch * self.channels), -(-outputs // self.down)))
-        self.rows = self.tiles * self.down
-        self.workload = outputs * self.columns * self.channels * (self.vertical.shape[1] + len(self.horizontal))
+        under = ((self.columns - 1) * windows.stride[1] + windows.extent[1]) * self.channels
+        self.line = max(under, (self.pieces - 1) * self.advance + len(self.horizontal))
+        self.pitch = pitch(self.line)
+        self.workload = outputs * columns * self.channels * (self.vertical.shape[1] + len(self.horizontal))
         self.why = f"a kernel of rank 1; {len(column)} + {len(row)} taps instead of {task.weights.size}, in {dtype}"
 
-    def bound(self) -> Callable[[Array], Array]:
-        """Sums of a band's padded rows."""
-        line, wide = self.channels * self.pitch, self.blocks * self.across
-        size = self.dtype.itemsize
-        smooth = np.empty((self.tiles, self.down, line), self.dtype)
-        chunks = as_strided(
-            smooth,
-            (self.blocks, self.rows * self.channels, len(self.horizontal)),
-            (self.advance * size, self.pitch * size, size),
-        )
-        sums = np.empty((self.rows, self.channels, wide), self.dtype)
-        pieces = as_strided(
-            sums, (self.blocks, self.rows * self.channels, self.across), (self.across * size, wide * size, size)
-        )
-        result = sums[:, :, : self.columns].transpose(0, 2, 1)
+    def bound(self, samples: Array) -> Callable[[], Array]:
+        """Sums of what is in `samples`."""
+        size, apart = self.dtype.itemsize, self.pitch * self.dtype.itemsize
+        bands = self.rows // self.down
+        smooth = np.empty((bands, self.down, self.pitch), self.dtype)
+        shape = (self.pieces, self.rows, len(self.horizontal))
+        chunks = as_strided(smooth, shape, (self.advance * size, apart, size))
+        wide = self.pieces * self.across
+        sums = np.empty((self.rows, wide), self.dtype)
+        made = as_strided(sums, (self.pieces, self.rows, self.across), (self.across * size, wide * size, size))
+        result = sums[:, : self.columns * self.channels].reshape(self.rows, self.columns, self.channels)
+        smooth = smooth[:, :, : self.line]
+        shape = (bands, self.vertical.shape[1], self.line)
+        stacked = as_strided(samples, shape, (self.down * self.step * apart, apart, size))
 
-        def compute(band: Array) -> Array:
-            row = band.strides[0]
-            tiles = as_strided(
-                band, (self.tiles, self.vertical.shape[1], line), (self.down * self.step * row, row, size)
-            )
-            np.matmul(self.vertical, tiles, out=smooth)
-            np.matmul(chunks, self.horizontal, out=pieces)
+        def compute() -> Array:
+            np.matmul(self.vertical, stacked, out=smooth)
+            np.matmul(chunks, self.horizontal, out=made)
             return result
 
         return compute
+
+
+def _along(windows: Windows, channels: int) -> tuple[int, int, int]:
+    """(stride, dilation, channels) along a row."""
+    return windows.stride[1], windows.dilation[1], channels

@@ -39,7 +39,7 @@ class Stretch:
 
 def of(plan: BandPlan) -> Stretch:
     """A stretch of whole sums within LARGEST."""
-    finish = replace(plan.finish, output=FLOAT32)
+    finish = plan.finish._replace(output=FLOAT32)
     return Stretch(replace(plan, rows=max(1, plan.rows // 2), count=False, finish=finish))
 
 

@@ -4,10 +4,12 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cnnfilter.core.numbers import whole
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Item = TypeVar("Item")
 
@@ -16,7 +18,7 @@ VARIABLE = "CNNFILTER_THREADS"
 ALONE = 1 << 20
 
 _chosen: int | None = None
-_pool: ThreadPoolExecutor | None = None
+_pool: "ThreadPoolExecutor | None" = None
 _lock = threading.Lock()
 
 
@@ -61,6 +63,10 @@ def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: i
 
     A call needs no thread but its own to finish, so that callers on many threads cannot block each other.
     """
+    if count < 2:
+        return work(iter(items))
+    from concurrent.futures import wait  # small images need no threads
+
     shared = _Shared(items)
     helpers: list[Future[int]] = []
     try:
@@ -90,8 +96,10 @@ class _Shared(Iterator[Item]):
             self._items = iter(())
 
 
-def _helpers() -> ThreadPoolExecutor:
+def _helpers() -> "ThreadPoolExecutor":
     """Threads that help callers; they start when they are needed and end with the process."""
+    from concurrent.futures import ThreadPoolExecutor
+
     global _pool
     with _lock:
         _pool = _pool or ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="cnnfilter")

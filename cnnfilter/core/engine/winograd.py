@@ -65,12 +65,12 @@ class Winograd:
         self.wide = -(-self.columns // OUT)
         self.high = max(1, min(TILES // self.wide, -(-outputs // OUT)))
         self.rows = self.high * OUT
-        self.pitch = self.wide * OUT + TAPS - 1
+        self.pitch = (self.wide * OUT + TAPS - 1) * self.inputs
         self.workload = outputs * self.columns * self.filters * self.inputs * IN**2 // OUT**2
         self.why = f"a bank of 3 x 3 over {self.inputs} channels; 36 products for 16 outputs instead of 144, in float32"
 
-    def bound(self) -> Callable[[Array], Array]:
-        """Sums of a band's padded rows; the axes are those of tiles: across, (rows of) tiles, down, tiles, channels."""
+    def bound(self, samples: Array) -> Callable[[], Array]:
+        """Sums of what is in `samples`; the axes are those of tiles: across, (rows of) tiles, down, tiles, channels."""
         rows, wide, high = self.rows + TAPS - 1, self.wide, self.high
         line = wide * self.inputs
         phases = np.empty((IN, rows, wide, self.inputs), FLOAT32)
@@ -85,9 +85,11 @@ class Winograd:
         sums = np.empty((self.rows, wide, OUT, self.filters), FLOAT32)
         result = sums.reshape(self.rows, wide * OUT, self.filters)[:, : self.columns]
 
-        def compute(band: Array) -> Array:
-            s_y, s_x, s_c = band.strides
-            np.copyto(phases, as_strided(band, phases.shape, (s_x, s_y, OUT * s_x, s_c)))
+        s_y, s_c = samples.strides
+        split = as_strided(samples, phases.shape, (self.inputs * s_c, s_y, OUT * self.inputs * s_c, s_c))
+
+        def compute() -> Array:
+            np.copyto(phases, split)
             np.matmul(self.b, phases.reshape(IN, -1), out=across.reshape(IN, -1))
             np.matmul(self.b, tall, out=both.reshape(IN, high, IN, line))
             np.matmul(both[..., :CHUNK], self.weights[..., :CHUNK, :], out=products)

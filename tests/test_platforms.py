@@ -1,0 +1,43 @@
+"""A system without what POSIX alone has: the same results, by the fallbacks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import cnnfilter
+
+# What Windows does not have. Gone before anything of ours is loaded.
+WITHOUT = """
+import multiprocessing, os, signal, sys
+for module, names in (
+    (os, "sched_getaffinity fchmod fchown getuid geteuid O_NOFOLLOW O_CLOEXEC O_DIRECTORY"),
+    (signal, "pthread_sigmask SIGALRM SIGHUP SIGPIPE SIGUSR1"),
+):
+    for name in names.split():
+        if hasattr(module, name):
+            delattr(module, name)
+multiprocessing.get_all_start_methods = lambda: ["spawn"]
+for name in ("fcntl", "resource", "termios", "pwd", "grp"):
+    sys.modules[name] = None
+from cnnfilter.cli.main import run
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_a_batch_with_workers(folder: Path) -> None:
+    (folder / "without.py").write_text(WITHOUT)
+    rng = np.random.default_rng(1)
+    pictures = {name: rng.integers(0, 256, (20, 30), np.uint8) for name in ("a", "b", "c")}
+    for name, pixels in pictures.items():
+        cnnfilter.write_image(f"{name}.png", pixels)
+    words = ["convolve", "a.png", "b.png", "c.png", "-k", "sharpen", "-o", "out/", "-j", "2"]
+    done = subprocess.run(
+        [sys.executable, "without.py", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for name, pixels in pictures.items():
+        wanted = cnnfilter.convolve(pixels, "sharpen", mapping="clip")
+        assert np.array_equal(cnnfilter.read_image(f"out/{name}.png"), wanted)
