@@ -48,7 +48,7 @@ def test_what_is_no_number_is_refused_by_the_parameters_name(value: object) -> N
     [
         (lambda: real("-1", "epsilon", least=0), "-1 is out of range; 0 to inf fit"),
         (lambda: whole(1.5, "groups"), "'1.5' is not a whole number of at least 1"),
-        (lambda: whole(True, "groups"), "'True' is not a number such as 2, 0.5 or 1/9"),
+        (lambda: whole(True, "groups"), "'True' is not a whole number of at least 1"),
         (lambda: flag(1, "flip"), "'1' is neither true nor false"),
         (lambda: reals("1 x", "mean"), "'x' is not a number such as 2, 0.5 or 1/9"),
     ],
