@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnfilter.core.activations import batchnorm, dense, elu, leaky_relu, relu, relu6, sigmoid, silu, softmax, tanh
+    from cnnfilter.core.catalogue import kernel_names
     from cnnfilter.core.convolution import conv2d, convolve
     from cnnfilter.core.engine.threads import set_threads
-    from cnnfilter.core.kernels import Kernel, kernel, kernel_names
+    from cnnfilter.core.kernels import Kernel, kernel
     from cnnfilter.core.pooling import pool
     from cnnfilter.errors import CnnfilterError, FileError, ParameterError
     from cnnfilter.images.files import read_image, write_image
@@ -39,7 +40,8 @@ _MODULES = {
     ],
     "cnnfilter.core.convolution": ["conv2d", "convolve"],
     "cnnfilter.core.engine.threads": ["set_threads"],
-    "cnnfilter.core.kernels": ["Kernel", "kernel", "kernel_names"],
+    "cnnfilter.core.catalogue": ["kernel_names"],
+    "cnnfilter.core.kernels": ["Kernel", "kernel"],
     "cnnfilter.core.pooling": ["pool"],
     "cnnfilter.errors": ["CnnfilterError", "FileError", "ParameterError"],
     "cnnfilter.images.files": ["read_image", "write_image"],

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
 import cnnfilter
+from cnnfilter.core.activations import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -285,3 +286,13 @@ def test_dense_names_what_does_not_fit(
 ) -> None:
     with pytest.raises(cnnfilter.ParameterError, match=rf"^{parameter}: .*\d"):
         cnnfilter.dense(np.ones(x), np.ones(weight), None if bias is None else np.ones(bias))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "result"),
+    [("int8", "int16"), ("int16", "int32"), ("int32", "int64"), ("int64", "int64"), ("uint8", "uint8")],
+)
+def test_the_size_of_the_least_whole_number_fits(dtype: str, result: str) -> None:
+    least = max(int(np.iinfo(dtype).min), -(2**62))
+    found = absolute(np.array([least, 3], dtype))
+    assert (found.dtype.name, found.tolist()) == (result, [-least, 3])

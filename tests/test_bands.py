@@ -1,5 +1,7 @@
 """Samples made in bands against the nested loops: every type, mapping, padding and stride; threads."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
@@ -255,3 +257,16 @@ def test_responses_that_are_all_above_white() -> None:
     image = np.array([[255, 131, 0]], np.uint8)
     samples = cnnfilter.convolve(image, [[5]], scale=Fraction(1, 7), bias=Fraction(45409, 3), mapping="abs")
     assert samples.tolist() == [[255, 255, 255]]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_starts_threads_of_its_own() -> None:
+    """Its parent's are not there; work handed to them would never end."""
+    assert threads.share(range(10), lambda items: sum(items), 3) == 45
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(threads.share(range(10), lambda items: sum(items), 3))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 45
+    assert threads.share(range(10), lambda items: sum(items), 3) == 45

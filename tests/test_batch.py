@@ -25,12 +25,11 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import plain_environment
+from processes import marked, started
 
 from cnnfilter.batch import runner, workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from conftest import Invoke, Run
 
 FULL = os.environ.get("CNNFILTER_FULL", "") not in ("", "0")
@@ -58,25 +57,6 @@ def lines(content: bytes) -> list[dict[str, Any]]:
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-@contextlib.contextmanager
-def started(*arguments: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The command as a process that is gone at the end."""
-    chosen: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    chosen |= {"env": plain_environment(), "bufsize": 0, **options}  # unbuffered: lines may be read one by one
-    process: subprocess.Popen[bytes]
-    with subprocess.Popen([sys.executable, "-m", "cnnfilter", "convolve", *arguments], **chosen) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def mark_of(test: str) -> tuple[str, dict[str, str]]:
-    """A mark by which the processes of a run are found, and the environment with it."""
-    mark = f"{test}-{os.getpid()}-{time.monotonic_ns()}"
-    return mark, plain_environment(**{interrupt.MARK: mark})
 
 
 def status(pid: int, key: str) -> int:
@@ -136,7 +116,7 @@ def test_every_number_of_workers_gives_the_same(crowd: tuple[Path, list[str], li
     written = []
     for jobs in ("1", "2", "8"):
         arguments = [str(folder), "-k", "sobel-v", "-k", "blur", "-o", f"{tmp_path / jobs}/", "-j", jobs]
-        with started(*arguments, "--report", "json") as process:
+        with started("convolve", *arguments, "--report", "json") as process:
             out, err = process.communicate(timeout=300)
         assert process.returncode == 1
         *records, totals = lines(out)
@@ -203,7 +183,7 @@ def test_pool_and_pipelines_have_workers_too(run: Run, folder: Path) -> None:
 
 def test_the_first_record_comes_before_the_last_image_is_done(folder: Path) -> None:
     names = fill(folder / "in", 40, 300, 400)
-    with started("in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json") as process:
+    with started("convolve", "in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json") as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         assert not (folder / "out" / names[-1]).exists()
@@ -217,7 +197,7 @@ def test_no_more_images_are_in_flight_than_workers_and_a_few(folder: Path) -> No
     names = fill(folder / "in", 80)
     reader, writer = os.pipe()
     size = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    with started("in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json", stdout=writer) as process:
+    with started("convolve", "in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json", stdout=writer) as process:
         os.close(writer)
         count, before = 0, -1
         while count != before or not count:  # until nothing more comes
@@ -236,7 +216,7 @@ def test_no_more_images_are_in_flight_than_workers_and_a_few(folder: Path) -> No
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_reader_that_takes_one_line_ends_the_batch_quietly(folder: Path, jobs: str, report: str) -> None:
     fill(folder / "in", 60, 60, 80)
-    mark, environment = mark_of("head")
+    mark, environment = marked("head")
     command = '"$0" -m cnnfilter convolve in -k blur -o out/ --report "$1" -j "$2" | head -n 1; echo "${PIPESTATUS[0]}"'
     done = subprocess.run(
         ["bash", "-c", command, sys.executable, report, jobs],
@@ -329,8 +309,8 @@ def test_a_few_files_need_no_workers(
 
 def test_no_more_workers_than_images(folder: Path) -> None:
     fill(folder / "in", 3, 500, 500)
-    mark, environment = mark_of("few")
-    with started("in", "-k", "blur", "-o", "out/", "-j", "50", "-q", env=environment) as process:
+    mark, environment = marked("few")
+    with started("convolve", "in", "-k", "blur", "-o", "out/", "-j", "50", "-q", env=environment) as process:
         seen: set[int] = set()
         while process.poll() is None:
             seen |= set(workers_of(process.pid, mark))
@@ -387,9 +367,9 @@ def test_odd_environments_and_names_reach_workers(run: Run, folder: Path, enviro
 
 def test_a_killed_worker_costs_one_image(folder: Path) -> None:
     names = fill(folder / "in", 40, 200, 300)
-    mark, environment = mark_of("killed")
+    mark, environment = marked("killed")
     arguments = ["in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json"]
-    with started(*arguments, env=environment) as process:
+    with started("convolve", *arguments, env=environment) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         os.kill(eventually(lambda: workers_of(process.pid, mark))[0], signal.SIGKILL)
@@ -409,7 +389,7 @@ def test_a_killed_worker_costs_one_image(folder: Path) -> None:
 
 def test_a_worker_killed_while_it_writes_leaves_no_temporary_file(folder: Path) -> None:
     fill(folder / "in", 30, 500, 700)
-    with started("in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "none") as process:
+    with started("convolve", "in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "none") as process:
         temporary = eventually(lambda: [p for p in folder.glob("out/.*") if re.search(r"-\d+-", p.name)])[0]
         found = re.search(r"-(\d+)-", temporary.name)
         assert found is not None
@@ -423,9 +403,11 @@ def test_a_worker_killed_while_it_writes_leaves_no_temporary_file(folder: Path) 
 
 def test_each_of_many_killed_workers_costs_one_image(folder: Path) -> None:
     fill(folder / "in", 60, 200, 300)
-    mark, environment = mark_of("many killed")
+    mark, environment = marked("many killed")
     killed: set[int] = set()
-    with started("in", "-k", "blur", "-o", "out/", "-j", "3", "--report", "json", env=environment) as process:
+    with started(
+        "convolve", "in", "-k", "blur", "-o", "out/", "-j", "3", "--report", "json", env=environment
+    ) as process:
         assert process.stdout is not None
         kept = [process.stdout.readline()]
         for _ in range(4):
@@ -443,8 +425,10 @@ def test_each_of_many_killed_workers_costs_one_image(folder: Path) -> None:
 def test_a_killed_fork_server_costs_little(folder: Path) -> None:
     """It goes with a worker, so that another server is needed."""
     fill(folder / "in", 40, 200, 300)
-    mark, environment = mark_of("server")
-    with started("in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json", env=environment) as process:
+    mark, environment = marked("server")
+    with started(
+        "convolve", "in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json", env=environment
+    ) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         worker = eventually(lambda: workers_of(process.pid, mark))[0]
@@ -462,9 +446,9 @@ def test_a_killed_fork_server_costs_little(folder: Path) -> None:
 @pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_runs_on_after_the_end(folder: Path, number: signal.Signals | None, jobs: str) -> None:
     fill(folder / "in", 12 if number is None else 60, 150, 200)
-    mark, environment = mark_of("end")
+    mark, environment = marked("end")
     arguments = ["in", "-k", "blur", "-o", "out/", "-j", jobs, "--report", "none"]
-    with started(*arguments, env=environment) as process:
+    with started("convolve", *arguments, env=environment) as process:
         if number is not None:
             eventually(lambda: (folder / "out" / "0001.png").exists())
             process.send_signal(number)
@@ -485,8 +469,10 @@ def test_nothing_runs_on_after_the_end(folder: Path, number: signal.Signals | No
 
 def test_workers_have_one_thread_each(folder: Path) -> None:
     fill(folder / "in", 30, 200, 300)
-    mark, environment = mark_of("threads")
-    with started("in", "-k", "gaussian:15:4", "-o", "out/", "-j", "2", "--report", "json", env=environment) as process:
+    mark, environment = marked("threads")
+    with started(
+        "convolve", "in", "-k", "gaussian:15:4", "-o", "out/", "-j", "2", "--report", "json", env=environment
+    ) as process:
         assert process.stdout is not None
         kept = process.stdout.readline() + process.stdout.readline()
         threads = [status(pid, "Threads") for pid in workers_of(process.pid, mark)]
@@ -511,7 +497,7 @@ print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 def peak_of(*arguments: str) -> tuple[int, int]:
     """(exit code, megabytes that the largest process of a run had at its peak)."""
-    mark, environment = mark_of("memory")
+    mark, environment = marked("memory")
     peaks = {0: 0}
     with subprocess.Popen(
         [sys.executable, "-c", MEASURE, *arguments], env=environment, stdout=subprocess.PIPE
@@ -575,7 +561,7 @@ def seen_on_a_terminal(*arguments: str, number: signal.Signals | None = None, wh
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x18\0\x64\0\0\0\0\0")  # 24 x 100
     environment = plain_environment(TERM="xterm")
     shown = b""
-    with started(*arguments, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
+    with started("convolve", *arguments, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
         os.close(theirs)
         try:
             while part := os.read(ours, 65536):

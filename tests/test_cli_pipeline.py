@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import PIL.Image
 import pytest
 import reference
+from outcomes import KEYS, entries, load, ok, record, save
 
 import cnnfilter
 
@@ -28,11 +28,6 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 DIGITS = str(SAMPLES / "digits.toml")
 DIGIT = str(SAMPLES / "digit-5.png")
 STEPS = "gray | convolve sobel-v stride=2 | relu | pool max size=2"
-KEYS = [
-    *("input", "output", "status", "operation", "kernel", "kernel_shape", "stride", "padding", "pad_mode", "dilation"),
-    *("mapping", "input_shape", "output_shape", "input_values", "output_values", "compression", "clipped"),
-    *("input_bytes", "output_bytes", "params", "macs", "seconds", "warnings", "error"),
-]
 LAYER_KEYS = ["name", "type", "output_shape", "params", "macs", "receptive_field", "bytes", "seconds"]
 RNG = np.random.default_rng(40)
 GRAY = RNG.integers(0, 256, (9, 11)).astype(np.uint8)
@@ -43,41 +38,6 @@ GRAY16 = RNG.integers(0, 65536, (6, 7)).astype(np.uint16)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Helpers
-
-
-def save(name: str | Path, array: Array) -> None:
-    if str(name).endswith(".npy"):
-        np.save(name, array)
-    else:
-        PIL.Image.fromarray(array).save(name)
-
-
-def load(name: str | Path) -> Array:
-    """The samples in a file as Pillow or NumPy gives them; 2-D for gray."""
-    if str(name).endswith(".npy"):
-        array: Array = np.load(name)
-        return array
-    with PIL.Image.open(name) as picture:
-        return np.array(picture)
-
-
-def entries(folder: Path) -> list[str]:
-    """All files and folders below, relative."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
-def ok(result: Result) -> Result:
-    assert (result.code, result.err) == (0, b"")
-    return result
-
-
-def lines(result: Result) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in result.out.splitlines()]
-
-
-def record(result: Result) -> dict[str, Any]:
-    (only,) = lines(ok(result))
-    return only
 
 
 def refused(result: Result, code: int = 2) -> str:

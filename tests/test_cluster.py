@@ -19,7 +19,7 @@ import interrupt
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import plain_environment
+from processes import marked, started
 
 import cnnfilter
 from cnnfilter.batch.cluster import chunks, connection, places
@@ -27,11 +27,10 @@ from cnnfilter.batch.paths import Job, Source, Target
 from cnnfilter.batch.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from conftest import Invoke, Run
 
-COMMAND = [sys.executable, "-m", "cnnfilter"]
 NOISE = np.random.default_rng(3)
 
 # Loaded by every Python of a run; in workers it kills the one that looks at a file named poison, and hides others.
@@ -102,24 +101,6 @@ def told(report: bytes) -> list[dict[str, Any]]:
         if line.get("output"):
             line["output"] = line["output"].partition("/")[2]
     return found
-
-
-@contextlib.contextmanager
-def started(*arguments: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The command as a process that is gone at the end."""
-    chosen: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0, **options}
-    process: subprocess.Popen[bytes]
-    with subprocess.Popen([*COMMAND, *arguments], stdin=subprocess.DEVNULL, **chosen) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def marked(test: str) -> tuple[str, Mapping[str, str]]:
-    """A mark by which the processes of a run are found, and the environment with it."""
-    mark = f"{test}-{os.getpid()}-{time.monotonic_ns()}"
-    return mark, plain_environment(**{interrupt.MARK: mark})
 
 
 def workers_of(mark: str) -> list[int]:
@@ -436,7 +417,9 @@ def test_the_workers_of_others_stop_after_the_image_that_they_are_at(by_hand: tu
         before = time.monotonic()
         _, err = process.communicate(timeout=60)
         assert time.monotonic() - before < 2
-    assert (process.returncode, err) == (143, b"cnnfilter: terminated\n")
+    assert process.returncode == 143
+    assert err.startswith(b"cnnfilter: terminated after ")
+    assert err.endswith(b" of 150 images; -n goes on with the rest\n")
     time.sleep(1)
     left = sorted(contents(folder / "out"))
     assert 0 < len(left) < len(names)

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import reference
+from arrays import FLOATS, LAYOUTS, as_float32, laid_out, nested, random_image, sample_range
 from hypothesis import assume, given, settings, strategies as st
 
 import cnnfilter
+from cnnfilter.core import convolution, engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from cnnfilter.core.engine.task import Correlation
 
     Array = NDArray[Any]
     Draw = st.DrawFn
@@ -25,8 +29,6 @@ MODES = ["reflect", "symmetric", "zero", "edge", "wrap"]
 NUMPY_MODES = {"zero": "constant"}
 SMALL_INTEGERS = ["bool", "uint8", "int8", "uint16", "int16"]
 INTEGERS = [*SMALL_INTEGERS, "int32", "uint32", "int64"]
-FLOATS = ["float32", "float64", "float16"]
-LAYOUTS = ["plain", "fortran", "every-second", "upside-down", "big-endian", "read-only"]
 LIMIT = 2e-6  # of the largest response
 LIMIT_MANY_TAPS = 5e-6  # above 400 taps
 
@@ -56,21 +58,6 @@ GRADIENTS = {
 # Helpers
 
 
-def nested(array: Array) -> list[list[list[Any]]]:
-    """An array as the reference wants it: height x width x channels of Python numbers."""
-    three = array if array.ndim == 3 else array[:, :, np.newaxis]
-    values: list[list[list[Any]]] = three.tolist()
-    return values
-
-
-def sample_range(dtype: str) -> tuple[int, int]:
-    if dtype == "bool":
-        return 0, 1
-    if dtype == "int64":  # as far as these tests go: sums of windows have to stay within 64 bits
-        return -(2**33), 2**33
-    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-
-
 def response_type(dtype: str, taps: Sequence[int], bias: int = 0) -> str:
     """What is promised of integers up to 32 bits: int32 unless some image of this type would overflow it."""
     low, high = sample_range(dtype)
@@ -87,34 +74,6 @@ def assert_response_type(result: Array, image: Array, filters: Sequence[Sequence
         assert result.dtype == max(response_type(image.dtype.newbyteorder("=").name, taps, bias) for taps in filters)
 
 
-def random_image(seed: int, shape: tuple[int, ...], dtype: str) -> Array:
-    """Samples over the whole range of the type; every third image uses the ends of the range only."""
-    rng = np.random.default_rng(seed)
-    if dtype in FLOATS:
-        return rng.uniform(-1 if seed % 2 else 0, 1 if seed % 2 else 255, shape).astype(dtype)
-    low, high = sample_range(dtype)
-    if seed % 3 == 0:
-        return rng.choice(np.array([low, high], np.int64), shape).astype(dtype)
-    return rng.integers(low, high, shape, np.int64, endpoint=True).astype(dtype)
-
-
-def laid_out(image: Array, layout: str) -> Array:
-    """The same samples, differently in memory."""
-    if layout == "fortran":
-        return np.asfortranarray(image)
-    if layout == "every-second":
-        wide = np.zeros((image.shape[0] * 2, image.shape[1] * 2, *image.shape[2:]), image.dtype)
-        wide[::2, ::2] = image
-        return wide[::2, ::2]
-    if layout == "upside-down":
-        return image[::-1, ::-1].copy()[::-1, ::-1]
-    if layout == "big-endian":
-        return image.astype(image.dtype.newbyteorder(">"))
-    copy = image.copy()
-    copy.flags.writeable = layout != "read-only"
-    return copy
-
-
 def bound(image: Array, kernel: Array, scale: float = 1, bias: float = 0) -> float:
     """The largest response that these taps could give to samples of this size."""
     taps = float(np.abs(kernel.astype(np.float64)).sum())
@@ -129,11 +88,6 @@ def assert_close(result: Array, expected: Any, most: float, limit: float = LIMIT
     largest = float(np.abs(wanted).max())
     scale = largest if largest > most / 100 else most
     assert float(np.abs(result - wanted).max()) <= limit * scale
-
-
-def as_float32(values: Any) -> list[Any]:
-    """Nested exact numbers, each rounded once to 32 bits."""
-    return [as_float32(v) if isinstance(v, list) else float(np.float32(float(v))) for v in values]
 
 
 def matrix_text(taps: Sequence[Sequence[Fraction]]) -> str:
@@ -1234,3 +1188,50 @@ def test_layers_that_do_not_fit(
 ) -> None:
     with pytest.raises(ValueError, match=r"."):
         cnnfilter.conv2d(np.zeros(x), np.ones(weight), None if bias is None else np.ones(bias), groups=groups)
+
+
+def test_arguments_that_are_no_arrays_are_told_apart() -> None:
+    with pytest.raises(cnnfilter.ParameterError, match=r"^x: a bank takes height x width x channels"):
+        cnnfilter.conv2d(np.ones((4, 4)), np.ones((1, 1, 1, 1)))
+    with pytest.raises(cnnfilter.ParameterError, match=r"^image: rows of different lengths are no array"):
+        cnnfilter.convolve([[1, 2], [3]], "blur")
+    with pytest.raises(cnnfilter.ParameterError, match=r"^image: whole numbers above 2\^63 are too large"):
+        cnnfilter.convolve(np.array([[2**63]], np.uint64), "identity")
+
+
+def test_the_largest_whole_numbers() -> None:
+    image = np.array([[2**63 - 1, 5]], np.uint64)
+    assert cnnfilter.convolve(image, "identity").tolist() == [[2**63 - 1, 5]]
+    sums = cnnfilter.convolve(image, "1 1 1", pad_mode="edge")  # beyond 64 bits: floats
+    assert sums.dtype == np.float32
+    np.testing.assert_allclose(sums, [[2.0**64, 2.0**63]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("mapping", ["raw", "clip", "abs", "normalize"])
+def test_gradients_of_64_bits_are_those_of_32(mapping: str) -> None:
+    image = np.random.default_rng(3).integers(-500, 500, (9, 11, 3))
+    wide, narrow = (cnnfilter.convolve(image.astype(t), "sobel", mapping="raw") for t in (np.int64, np.int32))
+    np.testing.assert_allclose(wide, narrow, rtol=2e-6)
+    if mapping != "raw":
+        mapped = cnnfilter.convolve(image, "sobel", mapping=mapping)
+        assert mapped.dtype == np.int64
+        if mapping != "normalize":
+            assert np.abs(mapped - np.floor(narrow + 0.5)).max() <= 1
+
+
+def test_the_parts_of_a_gradient_go_band_by_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is planned for each of them alone."""
+    image = np.random.default_rng(4).uniform(0, 255, (40, 30)).astype(np.float32)
+    wanted = cnnfilter.convolve(image, "scharr", stride=2)
+    plan, count = engine.plan, iter(range(99))
+
+    def uneven(task: Correlation, image: Array, *arguments: Any, **options: Any) -> engine.Plan:
+        planned = plan(task, image, *arguments, **options)
+        return planned._replace(band_rows=planned.band_rows + next(count))
+
+    monkeypatch.setattr(engine, "plan", uneven)
+    convolution._remembered.cache_clear()
+    found = cnnfilter.convolve(image, "scharr", stride=2)
+    convolution._remembered.cache_clear()
+    assert next(count) == 2
+    np.testing.assert_allclose(found, wanted, rtol=5e-6, atol=1e-3)

@@ -3,6 +3,7 @@
 import json
 import math
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,21 @@ from hypothesis import given, strategies as st
 
 import cnnfilter
 from cnnfilter.core.analysis import facts, separable_parts, strongest_of
+from cnnfilter.core.catalogue import GRADIENTS, NAMED
 from cnnfilter.core.character import character
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.kernels import GRADIENTS, NAMED, kernel
+from cnnfilter.core.kernels import kernel
 from cnnfilter.core.spectrum import gains, plane, spectrum
 from cnnfilter.core.statistics import channel_statistics
 from cnnfilter.model import listing
-from cnnfilter.model.banks import explain_bank
+from cnnfilter.model.banks import explain_bank, tensors_as_dict
 from cnnfilter.model.explain import explain_kernel
+from cnnfilter.model.filters import Convolve
 from cnnfilter.model.layers import LAYERS
+from cnnfilter.model.learned import Conv2d
 from cnnfilter.model.overview import explain_pipeline
+from cnnfilter.model.pipeline import Pipeline
+from cnnfilter.model.weights import load
 
 
 def rows_of(text: str) -> list[list[Fraction]]:
@@ -205,6 +211,15 @@ class TestStatistics:
         found = channel_statistics(np.array([[np.nan, np.inf, 300, 0]], np.float32))
         assert (found.nonfinite, found.mean, found.at_low, found.at_high) == (2, 150, 0.5, 0.5)
 
+    def test_one_value_lies_in_the_first_bin(self) -> None:
+        found = channel_statistics(np.full((3, 4), 7.5, np.float32), bins=4)
+        assert (found.edges, found.histogram, found.deviation) == ((7.5, 7.5), (12, 0, 0, 0), 0)
+
+    def test_as_plain_data(self) -> None:
+        found = channel_statistics(np.array([[0, 1]], np.uint8), bins=2).as_dict()
+        assert found == json.loads(json.dumps(found))
+        assert (found["mean"], found["edges"], found["histogram"]) == (0.5, [0, 256], [2, 0])
+
     def test_nothing_finite(self) -> None:
         found = channel_statistics(np.full((2, 2), np.nan, np.float32))
         assert (found.nonfinite, sum(found.histogram), found.mean) == (4, 0, 0)
@@ -284,6 +299,20 @@ class TestPipelineReport:
         pipeline = cnnfilter.parse_pipeline("relu name=a | abs from=input | add from=a,abs")
         assert [line.inputs for line in explain_pipeline(pipeline, None).layers] == [(), ("input",), ("a", "abs")]
 
+    def test_settings_are_written_as_in_a_line_of_steps(self) -> None:
+        text = "pool ceil_mode=true size=2x3 | standardize mean=0.5,1,2 std=2 | convolve '1 0' padding=[[1,2],[0,1]]"
+        told = [line.settings for line in explain_pipeline(cnnfilter.parse_pipeline(text), None).layers]
+        assert told == [
+            {"size": "2x3", "ceil_mode": "true"},
+            {"mean": "0.5,1.0,2.0", "std": "2.0"},
+            {"kernel": "1 0", "padding": "[[1, 2], [0, 1]]"},
+        ]
+
+    def test_arrays_are_given_and_kernels_have_names(self) -> None:
+        layers = (Convolve(kernel("box:3")), Conv2d(weight=np.ones((2, 3, 1, 1))))
+        told = [line.settings for line in explain_pipeline(Pipeline(layers), None).layers]
+        assert told == [{"kernel": "box:3"}, {"filters": "2", "size": "1x1", "weight": "(given)"}]
+
     def test_without_an_input(self) -> None:
         data = explain_pipeline(cnnfilter.parse_pipeline("gray | convolve sobel-v stride=2"), None).as_dict()
         assert (data["input_shape"], data["params"]) == (None, None)
@@ -316,3 +345,18 @@ class TestListing:
         }
         assert (layers["crop"].main, layers["crop"].keys) == ("size", {"size": None})
         assert list(layers["dense"].keys) == ["units", "bias", "weight"]
+
+    def test_it_is_plain_data(self) -> None:
+        data = listing.as_dict()
+        assert json.loads(json.dumps(data)) == data
+        assert data["kernels"]["identity"] == "the picture as it is"
+        assert data["families"]["box:SIZE"]
+        assert next(layer for layer in data["layers"] if layer["type"] == "relu")["keys"].keys() <= {"name", "from"}
+
+
+class TestTensors:
+    def test_tensors_of_a_file(self, tmp_path: Path) -> None:
+        tensors: dict[str, Any] = {"fc.weight": np.ones((2, 3)), "fc.bias": np.ones(2)}
+        np.savez(tmp_path / "w.npz", **tensors)
+        data = tensors_as_dict(load(str(tmp_path / "w.npz")))
+        assert data == {"kind": "weights", "params": 8, "tensors": {"fc.weight": [2, 3], "fc.bias": [2]}}

@@ -174,8 +174,10 @@ def test_a_report_file_on_a_full_disk(folder: Path) -> None:
     with small_disk(folder / "disk", 4) as disk:
         arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "--report-file", f"{disk}/report.json", "-j", "2"]
         code, told = limited(*arguments)
+        left = [path.name for path in disk.iterdir() if path.is_file()]
     assert code == 1
     assert "report" in one_line(told)
+    assert left == []
     assert [path.name for path in (folder / "out").iterdir() if path.name.startswith(".")] == []
 
 
@@ -334,7 +336,9 @@ def test_an_impatient_user_gets_the_same_end(folder: Path, jobs: str) -> None:
             time.sleep(0.01)
         _, told = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert one_line(told.decode()) == "cnnfilter: interrupted"
+    assert re.fullmatch(
+        r"cnnfilter: interrupted after \d+ of 40 images; -n goes on with the rest", one_line(told.decode())
+    )
     assert interrupt.wait_until_gone(mark) == []
     assert sorted(set(contents(folder / "out")) - set(names)) == []
 
@@ -360,7 +364,7 @@ def test_a_closed_terminal(folder: Path, jobs: str, ignored: bool) -> None:
         os.killpg(process.pid, signal.SIGHUP)
         _, told = process.communicate(timeout=60)
     assert process.returncode == (0 if ignored else 129)
-    assert (told == b"") if ignored else one_line(told.decode()).startswith("cnnfilter: terminated")
+    assert (told == b"") if ignored else one_line(told.decode()).startswith("cnnfilter: terminated after ")
     assert interrupt.wait_until_gone(mark) == []
     assert sorted(set(contents(folder / "out")) - set(names)) == []
     assert (len(contents(folder / "out")) == 30) == ignored

@@ -18,7 +18,7 @@ import pytest
 
 import cnnfilter
 from cnnfilter import FileError, ParameterError
-from cnnfilter.images import files, formats
+from cnnfilter.images import files, formats, temporary
 from cnnfilter.images.files import WriteOptions
 from cnnfilter.images.image import Image, Metadata
 
@@ -866,7 +866,7 @@ def umask() -> Iterator[Callable[[int], None]]:
 
 
 def interrupted(path: str, fault: type[BaseException]) -> None:
-    with files.replacing(path) as file:
+    with temporary.replacing(path) as file:
         file.write(b"half of it")
         raise fault
 
@@ -895,7 +895,7 @@ def test_a_picture_that_the_encoder_refuses_leaves_the_old_file(folder: Path) ->
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(folder: Path) -> None:
     place = folder / "picture.png"
     place.write_bytes(b"old")
-    with files.replacing(str(place)) as file:
+    with temporary.replacing(str(place)) as file:
         file.write(b"new")
         file.flush()
         assert place.read_bytes() == b"old"

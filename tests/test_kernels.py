@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import cnnfilter
+from cnnfilter.core.kernels import from_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -511,3 +512,45 @@ def test_lookup_order(
     for file in ("blur", "box:2", "3 4", "blur.txt", "3 4.txt"):
         (tmp_path / file).write_text("8\n", encoding="utf-8")
     assert fractions(cnnfilter.kernel(name)) == expected
+
+
+def test_a_large_file_is_no_kernel(tmp_path: Path) -> None:
+    path = tmp_path / "huge.txt"
+    with path.open("wb") as file:
+        file.truncate(1 << 28)
+    with pytest.raises(ValueError, match=r"huge\.txt': too large for a kernel"):
+        cnnfilter.kernel(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("motion:3x5", "a line has one length, not two"),
+        ("gaussian:4:0.001", "SIGMA 0.001 is too small for 4 entries: all of them are 0"),
+        ("box:5000", "more than 16777216 entries"),
+        ("random:100:2000", "more than 16777216 entries"),
+        ("gabor:7:1e7:0", "WAVELENGTH 1e+07 is out of range; 0.001 to 1000000 fit"),
+    ],
+)
+def test_families_say_what_does_not_fit(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match="kernel: ") as caught:
+        cnnfilter.kernel(text)
+    assert message in str(caught.value)
+
+
+def test_entries_without_a_common_divisor_of_64_bits_are_floats() -> None:
+    found = cnnfilter.kernel("1e-20 1/3; 1e300 -2")
+    assert (found.matrix.dtype.name, found.divisor) == ("float64", 1)
+    assert found.matrix.tolist() == [[1e-20, 1 / 3], [1e300, -2.0]]
+
+
+def test_entries_beyond_exact_integers_stay_floats() -> None:
+    found = from_array([[1e18, 0.5]])
+    assert (found.matrix.tolist(), found.divisor) == ([[1e18, 0.5]], 1)
+    found = from_array(np.array([[2**63]], np.uint64))
+    assert (found.matrix.dtype.name, found.matrix.tolist()) == ("float64", [[2.0**63]])
+
+
+def test_small_kernels_are_remembered_and_large_ones_are_not() -> None:
+    assert cnnfilter.kernel("box:5") is cnnfilter.kernel("box:5")
+    assert cnnfilter.kernel("box:65") is not cnnfilter.kernel("box:65")

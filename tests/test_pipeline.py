@@ -22,6 +22,7 @@ from hypothesis import given, settings, strategies as st
 
 import cnnfilter
 from cnnfilter.model.layers import LAYERS, make
+from cnnfilter.model.weights import load
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -464,7 +465,7 @@ def test_shapes_that_do_not_fit_name_the_line(tmp_path: Path) -> None:
     ("maxpool", ["step 1", "pool"]),
     ("batch-norm", ["batchnorm"]),
     ("gray | convolve sobel-v strid=2", ["step 2", "strid", "stride"]),
-    ("convolve sobel-v pad-mode=zero", ["step 1", "pad"]),
+    ("convolve sobel-v pad-modes=zero", ["step 1", "pad_mode"]),
     ("convolve sobbel-v", ["step 1", "sobbel-v", "sobel-v"]),
     ("pool max size=0", ["step 1", "size", "0"]),
     ("pool maxi", ["step 1", "maxi", "max"]),
@@ -926,3 +927,94 @@ def test_drawn_digits_are_read(digit: int) -> None:
 
 def test_digits_are_small() -> None:
     assert (SAMPLES / "digits.npz").stat().st_size < 200_000
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Weights that are looked for before anything is read
+
+
+def checked(pipeline: cnnfilter.Pipeline) -> str:
+    """What is said of the weights; empty where they are there."""
+    try:
+        pipeline.check_weights()
+    except cnnfilter.ParameterError as error:
+        return str(error)
+    return ""
+
+
+NORM = 'type = "batchnorm"; params = "bn"'
+STATISTICS = {f"bn__{name}": np.ones(4) for name in ("weight", "bias", "running_mean", "running_var")}
+
+
+@pytest.mark.parametrize(
+    ("layers", "top", "tensors", "words"),
+    [
+        ([CONV], WEIGHTS, {"features__0__weight": np.ones((4, 3, 3, 3))}, []),
+        ([CONV], WEIGHTS, {"features__1__weight": np.ones((4, 3, 3, 3))}, ["x.npz has no tensor 'features.0.weight'"]),
+        ([CONV], "", {}, ["conv2d has no weight", "weights =", "init ="]),
+        ([CONV], 'init = "normal"', {}, []),
+        ([CONV], WEIGHTS, {}, ["line", "x.npz"]),  # the file is missing
+        ([NORM], WEIGHTS, STATISTICS, []),
+        ([NORM], WEIGHTS, {"bn__weight": np.ones(4), "bn__bias": np.ones(4)}, ["has no tensor 'bn.running_mean'"]),
+        ([NORM], "", {}, ["batchnorm has no weight"]),
+        (['type = "batchnorm"', 'type = "relu"'], "", {}, []),
+        (['type = "conv2d"; filters = 2; size = 1; init = "normal"'], "", {}, []),
+    ],
+)
+def test_weights_are_checked_without_a_picture(
+    layers: list[str], top: str, tensors: dict[str, Array], words: list[str], tmp_path: Path
+) -> None:
+    found = checked(loaded(tmp_path, toml(*layers, top=top), **tensors))
+    assert bool(found) == bool(words)
+    assert all(word in found for word in words)
+
+
+def test_safetensors_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    (tmp_path / "x.safetensors").write_bytes(b"")
+    with pytest.raises(cnnfilter.ParameterError, match=r"pip install 'cnnfilter\[safetensors\]'"):
+        loaded(tmp_path, toml(CONV, top='weights = "x.safetensors"')).run(RGB)
+
+
+def test_safetensors_that_change_while_they_are_read(tmp_path: Path) -> None:
+    numpy_format = pytest.importorskip("safetensors.numpy")
+    path = tmp_path / "x.safetensors"
+    numpy_format.save_file({"w": np.ones(3, np.float32)}, path)
+    weights = load(str(path))
+    with pytest.raises(cnnfilter.FileError, match=r"x\.safetensors"):
+        weights.read("gone")
+
+
+def test_other_files_in_an_archive_are_no_tensors(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("readme.txt", "not a tensor")
+    assert not load(str(tmp_path / "x.npz")).shapes
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Files and lines that are refused as a whole
+
+
+def test_a_line_whose_layers_do_not_fit_each_other() -> None:
+    with pytest.raises(cnnfilter.ParameterError, match=r"^steps: .*there is no layer 'x'"):
+        cnnfilter.parse_pipeline("relu from=x")
+
+
+def test_a_file_too_large_for_a_pipeline(tmp_path: Path) -> None:
+    with (tmp_path / "x.toml").open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(cnnfilter.FileError, match="is too large for a pipeline file"):
+        cnnfilter.load_pipeline(str(tmp_path / "x.toml"))
+
+
+@pytest.mark.parametrize(("labels", "words"), [('"gone.txt"', "the labels cannot be read"), ("3", "neither a list")])
+def test_labels_that_are_not_there(labels: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(cnnfilter.CnnfilterError, match=words):
+        loaded(tmp_path, toml('type = "relu"', top=f"labels = {labels}"))
+
+
+def test_weights_are_named_in_the_file_that_a_pipeline_becomes(tmp_path: Path) -> None:
+    pipeline = loaded(tmp_path, toml(CONV, top=WEIGHTS))
+    assert 'weights = "x.npz"' in pipeline.to_toml().splitlines()
+    with pytest.raises(cnnfilter.ParameterError, match="weight: conv2d holds an array, which text cannot"):
+        str(cnnfilter.Pipeline((make("conv2d", {"weight": np.ones((1, 1, 1, 1))}),)))

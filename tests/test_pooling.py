@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import reference
+from arrays import FLOATS, LAYOUTS, as_float32, laid_out, nested, random_image
 from hypothesis import assume, given, settings, strategies as st
 
 import cnnfilter
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 KINDS = ["max", "min", "avg"]
 INTEGERS = ["bool", "uint8", "int8", "uint16", "int16", "int32", "uint32"]
-FLOATS = ["float32", "float16", "float64"]
-LAYOUTS = ["plain", "fortran", "every-second", "upside-down", "big-endian", "read-only"]
 LIMIT = 2e-6  # of the largest response
 
 FIVE = np.arange(1, 26).reshape(5, 5).tolist()
@@ -36,40 +35,6 @@ RANDOM_2X2 = [[[0.8580, 0.0786], [0.2692, 0.1537]], [[0.8816, 0.4353], [0.5772, 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Helpers
-
-
-def nested(array: Array) -> list[list[list[Any]]]:
-    """An array as the reference wants it: height x width x channels of Python numbers."""
-    values: list[list[list[Any]]] = (array if array.ndim == 3 else array[:, :, np.newaxis]).tolist()
-    return values
-
-
-def random_image(seed: int, shape: tuple[int, ...], dtype: str) -> Array:
-    """Samples over the whole range of the type; every third image uses the ends of the range only."""
-    rng = np.random.default_rng(seed)
-    if dtype in FLOATS:
-        return rng.uniform(-1 if seed % 2 else 0, 1 if seed % 2 else 255, shape).astype(dtype)
-    low, high = (0, 1) if dtype == "bool" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-    if seed % 3 == 0:
-        return rng.choice(np.array([low, high], np.int64), shape).astype(dtype)
-    return rng.integers(low, high, shape, np.int64, endpoint=True).astype(dtype)
-
-
-def laid_out(image: Array, layout: str) -> Array:
-    """The same samples, differently in memory."""
-    if layout == "fortran":
-        return np.asfortranarray(image)
-    if layout == "every-second":
-        wide = np.zeros((image.shape[0] * 2, image.shape[1] * 2, *image.shape[2:]), image.dtype)
-        wide[::2, ::2] = image
-        return wide[::2, ::2]
-    if layout == "upside-down":
-        return image[::-1, ::-1].copy()[::-1, ::-1]
-    if layout == "big-endian":
-        return image.astype(image.dtype.newbyteorder(">"))
-    copy = image.copy()
-    copy.flags.writeable = layout != "read-only"
-    return copy
 
 
 @st.composite
@@ -103,11 +68,6 @@ def expected(image: Array, kind: str, **window: Any) -> list[list[list[Any]]]:
     assume(values and values[0])
     assume(all(value is not None for row in values for pixel in row for value in pixel))
     return values
-
-
-def as_float32(values: Any) -> Any:
-    """Nested exact numbers, each rounded once to 32 bits."""
-    return [as_float32(v) for v in values] if isinstance(values, list) else float(np.float32(float(values)))
 
 
 def native(array: Array) -> np.dtype[Any]:
@@ -582,3 +542,13 @@ def test_what_is_no_image(shape: tuple[int, ...]) -> None:
 def test_what_are_no_samples(dtype: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         cnnfilter.pool(np.zeros((4, 4), dtype))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_auto_clips_whole_numbers_and_leaves_floats(kind: str) -> None:
+    image = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    clipped, raw = (cnnfilter.pool(image, kind, mapping=mapping) for mapping in ("clip", "raw"))
+    found = cnnfilter.pool(image, kind, mapping="auto")
+    assert (found.dtype.name, found.tolist()) == ("uint8", clipped.tolist())
+    found = cnnfilter.pool(image.astype(np.float32), kind, mapping="auto")
+    assert (found.dtype.name, found.tolist()) == ("float32", raw.tolist())

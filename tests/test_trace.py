@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -448,3 +449,84 @@ def test_positions() -> None:
     assert gray.walk(10)[7:] == [(0, 7), (1, 0), (1, 1)]
     assert len(gray.walk(1000)) == 64
     assert colour.walk(2, (1, 8, 1)) == [(1, 8, 1), (2, 0, 1)]
+
+
+def test_the_middle_that_lies_beside_the_middle() -> None:
+    """Kernels that sum to zero and neither point anywhere nor are round."""
+    spike = np.array([[0, 255, 0]], np.uint8)
+    assert "looks like the negative of the kernel's pattern" in first_word("1 -2 1", spike, (0, 1))
+    assert "looks like the kernel's pattern" in first_word("1 -2 1", 255 - spike, (0, 1))
+    wave = np.array([[255, 0, 0, 255, 0]], np.uint8)  # odd, but it rises nowhere on the whole
+    assert "looks like the kernel's pattern" in first_word("1 -2 0 2 -1", wave, (0, 2))
+
+
+@pytest.mark.parametrize(
+    ("steps", "size"),
+    [("convolve blur stride=2", (3, 3)), ("pool avg size=all", (11, 9)), ("conv2d 2 size=5x3", (5, 3)), ("relu", None)],
+)
+def test_the_windows_of_a_layer(steps: str, size: tuple[int, int] | None) -> None:
+    found = tracer(parse_pipeline(steps, init="normal"), RGB).windows
+    assert (None if found is None else found.size) == size
+
+
+PLAIN_KEYS = {"layer", "type", "position", "output_shape", "inputs", "response", "pixel", "meaning"}
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("convolve sobel-v", {"kernel", "size", "stride", "padding", "dilation", "pad_mode", "rows", "columns",
+                              "from_rows", "from_columns", "terms", "sum", "divisor", "scale", "bias"}),
+        ("pool max", {"kind", "size", "stride", "padding", "dilation", "rows", "columns", "from_rows", "from_columns",
+                      "samples", "counted", "sum", "count", "winners"}),
+        ("relu", {"sources", "formula", "worked", "numbers"}),
+        ("resize 5", {"kernel", "pad_mode", "rows", "columns", "from_rows", "from_columns", "terms", "sum", "divisor",
+                      "scale", "bias"}),
+        ("flatten | dense 3", {"kernel", "pad_mode", "terms", "sum", "divisor", "scale", "bias"}),
+    ],
+)  # fmt: skip
+def test_a_trace_as_plain_data(text: str, filled: set[str]) -> None:
+    found = tracer(parse_pipeline(text, init="normal", seed=1), RGB)
+    position = tuple(min(2, size - 1) for size in found.shape)
+    data = found.at(position).as_dict()
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert {key for key, value in data.items() if value is not None} == PLAIN_KEYS | filled
+    assert (data["position"], data["output_shape"]) == (list(position), list(found.shape))
+
+
+def test_what_is_written_as_plain_data() -> None:
+    image = np.array([[10, 20, 250]], np.uint8)
+    found = tracer(
+        parse_pipeline("convolve '1 1' padding=valid"), image, mapping="clip", samples=SampleType.of(image.dtype)
+    )
+    low, high = (found.at((0, column)).as_dict() for column in (0, 1))
+    assert (low["mapping"], low["depth"], low["level"], low["pixel"], low["clipped"]) == (
+        "clip",
+        "uint8",
+        30,
+        30,
+        False,
+    )
+    assert (high["level"], high["pixel"], high["response"], high["clipped"]) == (270, 255, 270, True)
+    assert high["terms"][0] == {"channel": 0, "part": "", "samples": [[20, 250]], "weights": [[1, 1]],
+                                "products": [[20, 250]], "sum": 270}  # fmt: skip
+
+
+def test_sums_beyond_64_bits_are_exact() -> None:
+    image = np.full((1, 2), 2**62, np.int64)
+    found = weighted(of_layer(Convolve("8 8", padding="valid"), image, (0, 0)))
+    assert found.terms[0].sum == 2**66
+    assert found.terms[0].products.tolist() == [[2**65, 2**65]]
+
+
+def test_floats_without_an_end() -> None:
+    image = np.array([[np.inf, 1.0, -np.inf]], np.float32)
+    found = steps("pool avg size=1x3", image, (0, 0))
+    assert found.as_dict()["response"] == "nan"
+    assert found.meaning == ("NaN: the window holds NaN, or infinities that cancel",)
+    assert steps("pool max size=1x3", image, (0, 0)).as_dict()["response"] == "inf"
+
+
+def test_gray_of_a_gray_picture_is_a_copy() -> None:
+    found = combined(steps("gray", FOUR, (1, 2)))
+    assert (found.formula, found.worked, found.sources[0].position) == ("x", "7", (1, 2))

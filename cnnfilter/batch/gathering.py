@@ -12,6 +12,7 @@ from cnnfilter.batch.kernel_panels import SHARE, filter_panels, kernel_panel, sl
 from cnnfilter.batch.outputs import Form
 from cnnfilter.batch.paths import STANDARD_STREAM
 from cnnfilter.batch.settings import Step
+from cnnfilter.core.geometry import channels_of
 from cnnfilter.core.kernels import Kernel
 from cnnfilter.core.words import by
 from cnnfilter.errors import UnfitError
@@ -71,7 +72,7 @@ class Gathering:
     def observe(self, name: str, output: NDArray[Any]) -> None:
         """Draw the output of a layer on the way, if it is one of those that are shown."""
         pipeline = self._step.pipeline
-        if name not in self._chosen or name == pipeline.last.name:
+        if name not in self._chosen or name == pipeline.last.name or output.ndim == 1:
             return
         kind = pipeline.node(name).layer.type
         most = MOST_MAPS if name in self._step.taps else FEW_MAPS
@@ -110,7 +111,7 @@ class Gathering:
         """The bank of filters of a layer that has one, for the channels of the image."""
         if not isinstance(layer, Convolve) or not layer.operation.kernel.is_bank:
             return None
-        bank = layer.operation.kernel.spanning(self.shape[2] if len(self.shape) == 3 else 1)
+        bank = layer.operation.kernel.spanning(channels_of(self.shape))
         return bank.flipped() if layer.operation.flip else bank
 
     def _kernels(self, layer: Layer) -> tuple[Panel, ...]:
@@ -230,7 +231,7 @@ def _beside(step: Step, shape: tuple[int, ...]) -> float:
     if not kernels:
         return 0.0
     if kernels[0].is_bank and step.operation == "convolve":
-        return slices_share(shape[2] if len(shape) == 3 else 1)
+        return slices_share(channels_of(shape))
     return 0.0 if all(kernel.is_bank for kernel in kernels) else SHARE * math.sqrt(shape[0] / shape[1])
 
 

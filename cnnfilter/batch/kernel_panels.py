@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.kernels import FAMILIES, NAMED, Kernel
+from cnnfilter.core.catalogue import FAMILIES, NAMED
+from cnnfilter.core.kernels import Kernel
 from cnnfilter.core.words import by
 from cnnfilter.images.heatmap import RGB, cell_size, diverging, fitting_size, heatmap
 from cnnfilter.images.lettering import text_width

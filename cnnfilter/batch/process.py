@@ -12,22 +12,24 @@ from numpy.typing import NDArray
 
 from cnnfilter.batch.outputs import Form, as_picture, check_depth, form_of, map_paths, write
 from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target, identity
+from cnnfilter.batch.records import described, failed, trace_text
 from cnnfilter.batch.report import Record, shape_fields
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.samples import rendered, scaled_levels, to_gray
 from cnnfilter.core.transparency import premultiplied
 from cnnfilter.core.words import by
-from cnnfilter.errors import CnnfilterError, FileError, OutputError, ParameterError, UnfitError
+from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
-from cnnfilter.model.filters import Convolve, Pool
+from cnnfilter.model.filters import Convolve
 
 if TYPE_CHECKING:
     from cnnfilter.batch.gathering import Gathering
     from cnnfilter.images.thumbnail import Frames
 
 NOT_FINITE = "holds NaN or infinity, for which integer samples have no level; npy has"
+DRAWN = "the weights are random (init = normal): the probabilities mean nothing"
 # What --max-pixels leaves to a stack of feature maps.
 VALUES_A_PIXEL = 4
 
@@ -94,14 +96,7 @@ def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]
     except Exception as error:  # a fault of ours costs one image, not the batch
         told = f"internal error, please report it with --verbose: {type(error).__name__}: {error}"
         record = Record(job.source.path, operation=steps[0].operation, status="failed", error=told)
-        yield record._replace(exit_code=1, trace=_trace())
-
-
-def _trace() -> str:
-    """The traceback of the error that is being handled."""
-    import traceback  # no error, no need
-
-    return traceback.format_exc()
+        yield record._replace(exit_code=1, trace=trace_text())
 
 
 def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
@@ -110,7 +105,7 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         yield Record(source, status="skipped", operation=operation, warnings=(job.source.skipped,))
         return
     if job.source.error is not None:
-        yield _failed(Record(source, operation=operation), FileError(source, job.source.error))
+        yield failed(Record(source, operation=operation), FileError(source, job.source.error))
         return
     waiting = []
     targets = iter(job.targets)
@@ -120,7 +115,7 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         all_stay = settings.maps == "grid" and settings.no_clobber and files_of and all(map(os.path.lexists, files_of))
         if all_stay and not job.height:
             for target in own:
-                yield _described(step, None)._replace(input=source, output=target.path, status="skipped")
+                yield described(step, None)._replace(input=source, output=target.path, status="skipped")
         else:
             waiting.append((step, own))
     if not waiting:
@@ -132,15 +127,15 @@ def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record
         image = prepared(image, settings)
         gathering = _gathering(job, image, [step for step, _ in waiting])
     except (CnnfilterError, MemoryError) as error:
-        yield _failed(Record(source, only, operation=operation), error)
+        yield failed(Record(source, only, operation=operation), error)
         return
     preview = job.frames.show(image.pixels, image.alpha) if job.frames else None
     for step, own in waiting:
         try:
             records = _apply(_Work(step, image, settings, job.frames, gathering), source, own)
         except (CnnfilterError, MemoryError) as error:
-            described = _described(step, None)._replace(input=source, output=own[0].path, input_bytes=image.nbytes)
-            records = [_failed(described, error)]
+            told = described(step, None)._replace(input=source, output=own[0].path, input_bytes=image.nbytes)
+            records = [failed(told, error)]
         finished = time.perf_counter()
         seconds = None if settings.dry_run else finished - started
         yield from (record._replace(seconds=seconds, input_preview=preview) for record in records)
@@ -189,7 +184,7 @@ def _apply(work: _Work, source: str, targets: list[Target]) -> list[Record]:
     params, macs = pipeline.cost(image.pixels.shape)
     if work.step.operation == "pipeline":
         work.rows |= {row.name: row.as_dict() for row in pipeline.summary(image.pixels.shape).layers}
-    common = _described(work.step, image.pixels.shape)._replace(
+    common = described(work.step, image.pixels.shape)._replace(
         input=source,
         input_bytes=image.nbytes,
         warnings=image.warnings,
@@ -218,7 +213,9 @@ def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple
     if len(shape) == 1 and not file_format.is_array:
         if name == pipeline.last.name:
             return _Output(name, target, file_format, None, record)
-        raise UnfitError("tap", f"{name} gives a vector, which is written as npy only (--format npy)")
+        told = f"--tap: {name} gives a vector, which is written as npy only (--format npy)"
+        record = record._replace(output=None, warnings=(*record.warnings, told))
+        return _Output(name, target, file_format, None, record)
     form = form_of(
         work.settings,
         file_format,
@@ -229,7 +226,17 @@ def _output(work: _Work, record: Record, name: str, target: Target, shape: tuple
     )
     if _apart(work, form, file_format, target.path):
         record = record._replace(output=map_paths(target.path or "", shape[2])[0])
+    if _narrows(work.settings, form, pixels.dtype):
+        fits = "--mapping normalize or --scale" if work.step.operation == "convolve" else "--mapping normalize"
+        note = f"whole numbers of more than 16 bits are written as levels 0 to 255; {fits} fits them in, npy keeps them"
+        record = record._replace(warnings=(*record.warnings, note))
     return _Output(name, target, file_format, form, record._replace(mapping=form.mapping))
+
+
+def _narrows(settings: Settings, form: Form, dtype: np.dtype[Any]) -> bool:
+    """Whether whole numbers of more than 16 bits become bytes unasked, and are not stretched to fit."""
+    wide = dtype.kind in "iu" and dtype.itemsize > 2 and form.samples is not None and form.target.high == 255
+    return wide and form.depth != "auto" and settings.depth == "auto" and form.mapping != "normalize"
 
 
 def _apart(work: _Work, form: Form, file_format: Format, path: str | None) -> bool:
@@ -246,7 +253,10 @@ def _results(work: _Work, outputs: list[_Output]) -> list[Record]:
     if pipeline.gives_vector:
         others = pipeline.outputs(image.pixels, work.step.taps, work.observe)
         vector = others[pipeline.last.name]
-        main = main._replace(record=main.record._replace(classes=_ranked(work, main, vector)))
+        classes = _ranked(work, main, vector)
+        notes = (DRAWN,) * (classes is not None and pipeline.draws_weights)
+        record = main.record._replace(classes=classes, warnings=(*main.record.warnings, *notes))
+        main = main._replace(record=record)
         result, clipped, alpha = *_mapped(vector, main.form), None
     else:
         assert main.form is not None
@@ -304,6 +314,8 @@ def _written(work: _Work, output: _Output, result: NDArray[Any], alpha: NDArray[
         notes.append(f"{file_format.name} holds no transparency here; it is dropped")
         alpha = None
     preview = work.frames.show(result, alpha, is_stack=form.is_stack) if work.frames else None
+    if 2 * clipped > result.size:
+        notes.append(f"{clipped} of {result.size} values clipped")
     record = output.record._replace(clipped=clipped, warnings=tuple(notes), output_preview=preview)
     metadata, options = _kept_metadata(work.image, result, form), work.settings.encoding
     if _apart(work, form, file_format, path):
@@ -347,41 +359,3 @@ def is_finite(pixels: NDArray[Any]) -> bool:
     if pixels.dtype.kind != "f":
         return True
     return all(np.isfinite(pixels[start : start + 256]).all() for start in range(0, pixels.shape[0], 256))
-
-
-def _described(step: Step, shape: tuple[int, ...] | None) -> Record:
-    """A record with what is known of the operation, and for an image of `shape` of its windows."""
-    record = Record("", operation=step.operation)
-    layer = step.pipeline.layers[0]
-    if step.operation == "pipeline":
-        return record
-    if isinstance(layer, Convolve):
-        kernel = layer.operation.kernel
-        kernel = kernel if shape is None else kernel.spanning(shape[2] if len(shape) == 3 else 1)
-        record = record._replace(kernel=kernel.name, kernel_shape=kernel.shape, pad_mode=layer.operation.pad_mode)
-        windows = layer.operation.windows
-    else:
-        assert isinstance(layer, Pool)
-        record = record._replace(kernel=layer.operation.kind)
-        if layer.operation.size is None and shape is None:
-            return record
-        windows = layer.operation.windows(shape or (1, 1))
-        record = record._replace(kernel_shape=windows.size)
-    return record._replace(stride=windows.stride, padding=windows.padding, dilation=windows.dilation)
-
-
-def _failed(record: Record, error: CnnfilterError | MemoryError) -> Record:
-    """The record of a failure; a message about the input does not repeat its name."""
-    code = error.exit_code if isinstance(error, CnnfilterError) else 1
-    message = str(error) if isinstance(error, CnnfilterError) else "not enough memory"
-    if isinstance(error, ParameterError):
-        message = error.in_shell
-    if isinstance(error, FileError) and error.path == record.input:
-        message = error.message
-    return record._replace(
-        status="failed",
-        error=message,
-        exit_code=code,
-        trace=_trace(),
-        is_final=isinstance(error, OutputError) and error.is_lasting,
-    )

@@ -146,8 +146,12 @@ def csv_header() -> str:
     return _csv_line(KEYS)
 
 
-def csv_line(record: Record) -> str:
-    """One record as a line of CSV: shapes as 427x640x3, padding as top,bottom,left,right, warnings joined by `; `."""
+def csv_line(record: Record, *, is_shown: bool = False) -> str:
+    """One record as a line of CSV: shapes as 427x640x3, padding as top,bottom,left,right, warnings joined by `; `.
+
+    Names are as they are, but for stray bytes; in what is shown, other control characters than the end of a line are
+    escaped, which could drive a terminal.
+    """
     values = record.as_dict()
     for key in ("kernel_shape", "stride", "dilation", "input_shape", "output_shape"):
         if values[key] is not None:
@@ -156,12 +160,24 @@ def csv_line(record: Record) -> str:
         values["padding"] = ",".join(str(n) for side in record.padding for n in side)
     values = {key: values[key] for key in KEYS}
     values["warnings"] = "; ".join(record.warnings)
-    return _csv_line("" if value is None else printable(str(value)) for value in values.values())
+    shown = _harmless if is_shown else _encodable
+    return _csv_line("" if value is None else shown(str(value)) for value in values.values())
+
+
+def _harmless(text: str) -> str:
+    """`text` with what could drive a terminal escaped; a line may end."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _encodable(text: str) -> str:
+    """`text` with stray bytes of names escaped, for which UTF-8 has no place."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _csv_line(values: Iterable[str]) -> str:
     import csv
 
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
+    row, line = list(values), io.StringIO()
+    quoted = any("\r" in value for value in row)  # for which readers end a line, too
+    csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL).writerow(row)
     return line.getvalue()

@@ -46,7 +46,7 @@ def run(
     few = len(jobs) < (2 if workers else LEAST_FOR_WORKERS)
     if cluster is not None:
         _receive(cluster.records(jobs, stopped), jobs, totals, receive, stopped)
-    elif count < 2 or few or settings.dry_run or _uses_streams(jobs):
+    elif count < 2 or few or settings.dry_run or uses_streams(jobs):
         here = (list(process(job, steps, settings)) for job in jobs if not stopped.is_set())
         _receive(here, jobs, totals, receive, stopped)
     else:
@@ -78,7 +78,8 @@ def _receive(
     totals.left = len(jobs) - done
 
 
-def _uses_streams(jobs: Sequence[Job]) -> bool:
+def uses_streams(jobs: Sequence[Job]) -> bool:
+    """Whether standard input or output take part, which belong to this process."""
     return any(STANDARD_STREAM in (job.source.path, *(target.path for target in job.targets)) for job in jobs)
 
 

@@ -1,5 +1,7 @@
 """`cnnfilter convolve`."""
 
+from typing import Any
+
 import click
 
 from cnnfilter.cli.help import Command
@@ -15,18 +17,7 @@ Examples:
 @click.command(cls=Command, epilog=EXAMPLES)
 @convolve_options
 @shared_options
-def convolve(
-    shared: Shared,
-    kernels: tuple[str, ...],
-    stride: str,
-    padding: str,
-    pad_mode: str,
-    dilation: str,
-    channels: str,
-    scale: str,
-    bias: str,
-    flip: bool,
-) -> int:
+def convolve(shared: Shared, kernels: tuple[str, ...], **options: Any) -> int:
     """Filter images with kernels: edges, blur, sharpening, or a matrix of your own.
 
     INPUT is image files, folders, quoted patterns such as "*.png", or - for standard input.
@@ -39,7 +30,6 @@ def convolve(
     from cnnfilter.model.filters import Convolve
     from cnnfilter.model.pipeline import Pipeline
 
-    options = (stride, padding, pad_mode, dilation, channels, scale, bias, flip)
-    layers = [Convolve(each, *options) for each in parsed]
+    layers = [Convolve(each, **options) for each in parsed]
     steps = [Step("convolve", each.label, Pipeline((layer,))) for each, layer in zip(parsed, layers, strict=True)]
     return execute(steps, shared)

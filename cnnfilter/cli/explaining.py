@@ -12,12 +12,13 @@ from rich.text import Text
 
 from cnnfilter.batch.report import json_line
 from cnnfilter.cli.drawing.canvas import Canvas
-from cnnfilter.cli.inspecting import Inspection
+from cnnfilter.cli.inspecting import ONLY_POOL, Inspection
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core import npy
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.kernels import FILE_SUFFIXES, kernel
-from cnnfilter.errors import CnnfilterError, FileError, ParameterError
+from cnnfilter.core.words import by
+from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
 from cnnfilter.images.decoding import Header
 
@@ -104,14 +105,14 @@ def _network(inspection: Inspection) -> "tuple[str, Callable[[], Pipeline]] | No
     given = dict(inspection.pipeline)
     steps, file = given.pop("steps", None), given.pop("file", None)
     if file is not None and (steps is not None or given):
-        raise ParameterError("file", "is instead of --steps; weights, init and seed are keys of the file")
+        raise ParameterError("file", "is instead of --steps; weights, init and seed are keys at the top of the file")
     if file is not None:
         return file, lambda: load_pipeline(file)
     if steps is not None:
         return "steps", lambda: parse_pipeline(steps, **given)
     if given:
         raise ParameterError(next(iter(given)), "is for --steps, which is not there")
-    if {"kind", "size", "ceil_mode", "count_include_pad"} & inspection.pool.keys():
+    if inspection.pool.keys() & set(ONLY_POOL):
         return "pool", lambda: Pipeline((Pool(**inspection.pool),), name="pool")
     return None
 
@@ -183,7 +184,13 @@ def _of_pipeline(pipeline: "Pipeline", name: str, shape: tuple[int, ...] | None)
     from cnnfilter.cli.drawing.pipelines import draw_pipeline
     from cnnfilter.model.overview import explain_pipeline
 
-    report = explain_pipeline(pipeline, shape)
+    try:
+        report = explain_pipeline(pipeline, shape)
+    except UnfitError as error:
+        if shape is None or len(shape) != 3 or shape[0] not in (1, 3) or min(shape[1:]) <= 3:
+            raise
+        meant = by((*shape[1:], shape[0]))
+        raise UnfitError(error.parameter, f"{error.message}; height x width x channels: {meant}?") from error
     return Explained(report.as_dict(), lambda canvas: draw_pipeline(canvas, report, name))
 
 

@@ -38,6 +38,8 @@ _OWN: tuple[Callable[[Command], Command], ...] = (
 
 # Options of other commands that `inspect` has, besides those of the operations.
 _OTHERS = ("steps", "file", "weights", "init", "seed", "mapping", "depth", "gray", "alpha", "max_pixels", "verbose")
+# Options that pool has and convolve has not, and that so tell that pool is meant.
+ONLY_POOL = ("kind", "size", "ceil_mode", "count_include_pad")
 # Options that are no keys of a layer.
 _NO_KEYS = ("kernels", "is_global", "taps", "maps")
 

@@ -87,7 +87,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(" ".join(error.format_message().split()))
         return error.exit_code
     except Stopped as stop:
-        complain(signals.ending(stop.number))
+        complain(" ".join([signals.ending(stop.number), *getattr(stop, "__notes__", [])]))
         return 128 + stop.number
     except BrokenPipeError:
         _silence_stdout()

@@ -8,6 +8,7 @@ import click
 
 from cnnfilter.cli import completion
 from cnnfilter.cli.help import OTHERS, under
+from cnnfilter.cli.misplaced import KernelOption, KindChoice
 from cnnfilter.core.geometry import PAD_MODES
 from cnnfilter.core.vocabulary import ALPHAS, CHANNELS, DEPTHS, GRAYS, KINDS, MAPPINGS
 from cnnfilter.images import formats
@@ -194,14 +195,23 @@ def decorated(command: Command, options: Sequence[Callable[[Command], Command]])
     return command
 
 
+class _KernelText(click.types.StringParamType):
+    """Text that says what would be right where it is missing."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return "Name one, as --kernel sobel-v; `cnnfilter inspect` lists them."
+
+
 _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
     _kernel(
         "-k",
         "--kernel",
         "kernels",
+        cls=KernelOption,
         metavar="KERNEL",
         multiple=True,
         required=True,
+        type=_KernelText(),
         shell_complete=completion.kernels,
         meanings={
             "sobel-v": "a name (inspect lists them)",
@@ -263,7 +273,7 @@ def convolve_options(command: Command) -> Command:
 _POOL: tuple[Callable[[Command], Command], ...] = (
     _windows(
         "--kind",
-        type=click.Choice(tuple(KINDS)),
+        type=KindChoice(tuple(KINDS)),
         default="max",
         show_default=True,
         metavar="max|avg|min",

@@ -1,5 +1,7 @@
 """`cnnfilter pool`."""
 
+from typing import Any
+
 import click
 
 from cnnfilter.cli.help import Command
@@ -15,17 +17,7 @@ Examples:
 @click.command(cls=Command, epilog=EXAMPLES)
 @pool_options
 @shared_options
-def pool(
-    shared: Shared,
-    kind: str,
-    size: str,
-    is_global: bool,
-    stride: str | None,
-    padding: str,
-    ceil_mode: bool,
-    count_include_pad: bool,
-    dilation: str,
-) -> int:
+def pool(shared: Shared, kind: str, size: str, is_global: bool, **options: Any) -> int:
     """Pool images: the maximum, minimum or mean of windows, channel by channel.
 
     INPUT is image files, folders, quoted patterns such as "*.png", or - for standard input.
@@ -37,6 +29,6 @@ def pool(
     from cnnfilter.model.pipeline import Pipeline
 
     size = "all" if is_global or size.lower() == "all" else size
-    layer = Pool(kind, size, stride, padding, ceil_mode, count_include_pad, dilation)
+    layer = Pool(kind, size, **options)
     label = f"{kind}-all" if size == "all" else kind + "x".join(map(str, pair(size, "size")))
     return execute([Step("pool", label, Pipeline((layer,), name="pool"))], shared)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from types import TracebackType
@@ -12,6 +13,7 @@ from cnnfilter.batch.report import Record, Totals, csv_header, csv_line, json_li
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import FileError, ParameterError
+from cnnfilter.images import temporary
 
 if TYPE_CHECKING:
     from cnnfilter.cli.gallery import Gallery
@@ -27,14 +29,17 @@ class Reporter:
     A table lists up to 50 rows; of longer runs the failures and the totals.
     """
 
-    def __init__(self, form: str, stream: TextIO, *, is_batch: bool, quiet: bool, is_file: bool = False) -> None:
-        self.form, self.stream, self.is_batch, self.quiet, self.is_file = form, stream, is_batch, quiet, is_file
+    def __init__(self, form: str, stream: TextIO, *, is_batch: bool, quiet: bool, file: str | None = None) -> None:
+        self.form, self.stream, self.is_batch, self.quiet, self.file = form, stream, is_batch, quiet, file
+        self.is_broken = False
         self.verbose = False
         self.progress: Progress | None = None
         self.gallery: Gallery | None = None
         self.rows: list[Record] = []
         self.failures: list[Record] = []
         self.count = 0
+        self.total = self.inputs = 0  # images of the run, and those that were told of
+        self._last_input: str | None = None
         if form == "csv":
             stream.write(csv_header())
 
@@ -50,15 +55,19 @@ class Reporter:
             )
         by_suffix = _BY_SUFFIX.get(os.path.splitext(shared.report_file)[1].lower())
         form = by_suffix or shared.report
+        if by_suffix and shared.report not in (None, "none", by_suffix):
+            raise ParameterError(
+                "report", f"{shared.report}, but the suffix of --report-file {shared.report_file!r} says {by_suffix}"
+            )
         if form is None or form == "none":
             raise ParameterError(
                 "report_file", f"the suffix of {shared.report_file!r} names no report; .json .csv .txt do, or --report"
             )
         try:
-            file = open(shared.report_file, "w", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
+            file = open(_unfinished(shared.report_file), "w", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise ParameterError("report_file", f"{shared.report_file!r}: {error.strerror}") from error
-        return cls(form, file, is_batch=is_batch, quiet=shared.quiet, is_file=True)
+        return cls(form, file, is_batch=is_batch, quiet=shared.quiet, file=shared.report_file)
 
     def __enter__(self) -> "Reporter":
         return self
@@ -68,13 +77,32 @@ class Reporter:
     ) -> None:
         if self.progress is not None:
             self.progress.stop()
-        if self.is_file:
-            with contextlib.suppress(OSError) if error else contextlib.nullcontext():
+        if isinstance(error, BaseException) and not isinstance(error, Exception) and self.total > 1:
+            error.add_note(f"after {self.inputs} of {self.total} images; -n goes on with the rest")
+        if self.file is not None:
+            with contextlib.suppress(FileError) if error else contextlib.nullcontext():
+                self._close(self.file, keep=not (self.is_broken or isinstance(error, ParameterError)))
+
+    def _close(self, file: str, *, keep: bool) -> None:
+        """Put the report in the place of the file before, also that of a run which was interrupted; else remove it."""
+        unfinished, target = self.stream.name, os.path.realpath(file)
+        try:
+            with self._telling():
                 self.stream.close()
+                if keep and unfinished != target:
+                    if os.path.exists(target):
+                        shutil.copymode(target, unfinished)
+                    os.replace(unfinished, target)
+        finally:
+            if unfinished != target:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(unfinished)
 
     def receive(self, record: Record) -> None:
         """Report one record, or keep it for the table; say an error on standard error at once."""
         self.count += 1
+        self.inputs += record.input != self._last_input
+        self._last_input = record.input
         if self.progress is not None:
             self.progress.count(record)
         self._say(record)
@@ -83,7 +111,7 @@ class Reporter:
         if self.form == "json":
             self._write(json_line(record.as_dict()))
         elif self.form == "csv":
-            self._write(csv_line(record))
+            self._write(csv_line(record, is_shown=self.file is None))
         elif self.form == "table":
             if len(self.rows) <= MOST_ROWS:
                 self.rows.append(record)
@@ -131,5 +159,13 @@ class Reporter:
         except BrokenPipeError:
             raise
         except OSError as error:
-            name = self.stream.name if self.is_file else "standard output"
-            raise FileError(str(name), f"the report cannot be written: {error.strerror}") from error
+            self.is_broken = True
+            raise FileError(
+                self.file or "standard output", f"the report cannot be written: {error.strerror}"
+            ) from error
+
+
+def _unfinished(file: str) -> str:
+    """Where a report is written until it is complete; a device or pipe cannot be replaced."""
+    target = os.path.realpath(file)
+    return target if os.path.exists(target) and not os.path.isfile(target) else temporary.beside(target)

@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cnnfilter.batch import paths, runner
-from cnnfilter.batch.paths import STANDARD_STREAM, Job
+from cnnfilter.batch.paths import STANDARD_STREAM, Job, Source
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
+from cnnfilter.cli.misplaced import refuse_misplaced
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.reporting import Reporter
 from cnnfilter.cli.stderr import complain
+from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
 from cnnfilter.images.files import WriteOptions
 
@@ -33,8 +35,10 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         ParameterError: wrong usage.
     """
     _collect_garbage()
+    refuse_misplaced(steps[0].operation, shared.inputs)
     settings = settings_of(shared, maps)
     sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
+    _name_missing(sources, shared.output)
     results = [result for step in steps for result in step.results]
     jobs = paths.plan_jobs(sources, results, shared.output, shared.format)
     check(steps, settings, jobs)
@@ -51,6 +55,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
     ):
         reporter.verbose = shared.verbose
+        reporter.total = 0 if shared.dry_run else len(jobs)
         if shared.preview and not shared.dry_run:
             from cnnfilter.cli.gallery import gallery
 
@@ -71,6 +76,19 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         if shown < count and not shared.quiet:
             complain(f"warning: {shared.montage} shows the first {shown} of {count} inputs")
     return totals.exit_code
+
+
+def _name_missing(sources: list[Source], output: str | None) -> None:
+    """Refuse an input that is missing where one file cannot take the results of several.
+
+    Raises:
+        ParameterError: names the input.
+    """
+    to_file = output is not None and not output.endswith(("/", os.sep)) and not os.path.isdir(output)
+    if to_file and len(sources) > 1:
+        for source in sources:
+            if source.path != STANDARD_STREAM and not os.path.lexists(source.path):
+                raise ParameterError("input", f"{printable(source.path)}: no such file")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-r"""The scripts that bash and zsh run when Tab is pressed; Click's own serves fish.
+r"""The scripts that bash and zsh run when Tab is pressed; fish runs Click's own.
 
 They differ from Click's in this: a word that ends in `=`, `:` or `/` wants more and gets no space, `--option=` (three
 words to bash) completes, and the shell neither splits nor expands what is offered.
@@ -7,7 +7,14 @@ words to bash) completes, and the shell neither splits nor expands what is offer
 import os
 from typing import Any
 
-from click.shell_completion import BashComplete, CompletionItem, ZshComplete, add_completion_class, split_arg_string
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ZshComplete,
+    add_completion_class,
+    split_arg_string,
+)
 
 _BASH = r"""%(complete_func)s() {
     local IFS=$'\n' kind value
@@ -83,7 +90,19 @@ class Zsh(ZshComplete):
         return f"{item.type}\n{item.value}\n{item.help or '_'}"
 
 
+class Fish(FishComplete):
+    """What fish sends; the word being typed may have an open quote, which older Click takes for a part of it."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The words before the one being typed, and that."""
+        words = split_arg_string(os.environ["COMP_WORDS"])[1:]
+        typed = split_arg_string(os.environ["COMP_CWORD"])
+        incomplete = typed[0] if typed else ""
+        return (words[:-1] if incomplete and words[-1:] == [incomplete] else words), incomplete
+
+
 def register() -> None:
     """Let Click use these."""
     add_completion_class(Bash)
     add_completion_class(Zsh)
+    add_completion_class(Fish)

@@ -11,7 +11,8 @@ from cnnfilter.batch.outputs import form_of
 from cnnfilter.batch.process import NOT_FINITE, is_finite, prepared
 from cnnfilter.batch.report import json_line
 from cnnfilter.batch.settings import Settings
-from cnnfilter.cli.inspecting import Inspection
+from cnnfilter.cli.inspecting import ONLY_POOL, Inspection
+from cnnfilter.cli.network import loaded
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core.kernels import kernel
 from cnnfilter.core.samples import scaled_levels
@@ -20,7 +21,7 @@ from cnnfilter.images import files, formats
 from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.layer import Array
 from cnnfilter.model.pipeline import Pipeline
-from cnnfilter.model.syntax import load_pipeline, parse_pipeline
+from cnnfilter.model.syntax import parse_pipeline
 from cnnfilter.model.trace import Tracer, tracer
 from cnnfilter.model.traced import Position
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from cnnfilter.cli.drawing.canvas import Canvas
     from cnnfilter.images.image import Image
 
-# Options that only one of convolve and pool has, and that so tell which is meant.
-_POOLING = ("kind", "size", "ceil_mode", "count_include_pad")
 STANDARD_STREAM = "-"
 
 
@@ -103,7 +102,7 @@ def _requests(inspection: Inspection) -> Iterator[Request]:
 
 def _operations(inspection: Inspection) -> Iterator[Pipeline]:
     """What the options ask for: kernels, pooling or a pipeline; nothing where the things themselves tell."""
-    pooling = [name for name in _POOLING if name in inspection.pool]
+    pooling = [name for name in ONLY_POOL if name in inspection.pool]
     convolving = [name for name in inspection.convolve if name not in inspection.pool]
     network = {"steps", "file"} & inspection.pipeline.keys()
     asked = [*(["kernel"] if inspection.kernels else []), *pooling[:1], *sorted(network)]
@@ -125,16 +124,7 @@ def _network(inspection: Inspection) -> Pipeline:
     steps, file = options.pop("steps", None), options.pop("file", None)
     if file is None:
         return parse_pipeline(steps, **options)
-    return _loaded(file, options)
-
-
-def _loaded(file: str, options: dict[str, Any]) -> Pipeline:
-    if options:
-        raise ParameterError("file", f"{', '.join(sorted(options))}: is a key of the file")
-    try:
-        return load_pipeline(file)
-    except FileError as error:
-        raise ParameterError("file", str(error)) from error
+    return loaded(file, options)
 
 
 def _refuse_windows(inspection: Inspection) -> None:
@@ -146,7 +136,7 @@ def _of_thing(thing: str, inspection: Inspection) -> Pipeline:
     """The pipeline that a thing is: a file, or a kernel that is no file."""
     if thing.lower().endswith(".toml"):
         _refuse_windows(inspection)
-        return _loaded(thing, dict(inspection.pipeline))
+        return loaded(thing, inspection.pipeline)
     if inspection.input is not None and not os.path.lexists(thing):
         return Pipeline((Convolve(kernel(thing), **inspection.convolve),))
     option = "at" if inspection.at is not None else "walk"

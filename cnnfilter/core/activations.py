@@ -1,6 +1,7 @@
 """Activations, normalisation and the classifier's functions, element by element or over the last axis.
 
-Whole numbers stay what they are where the function allows it (relu, abs); everything else is float32.
+Functions of single elements take arrays of any shape, of booleans, integers or floats, and give the same shape. Whole
+numbers stay what they are where the function allows it (relu, relu6, abs); everything else is float32. NaN passes on.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,11 @@ def leaky_relu(x: "ArrayLike", slope: float = 0.01) -> Floats:
 
 
 def relu6(x: "ArrayLike") -> NDArray[Any]:
-    """min(max(x, 0), 6), in the type of x."""
+    """min(max(x, 0), 6), in the type of x.
+
+    >>> relu6([-1.5, 2.0, 9.0]).tolist()
+    [0.0, 2.0, 6.0]
+    """
     array = relu(x)
     return array if array.dtype.kind == "b" else np.minimum(array, array.dtype.type(6))
 
@@ -52,6 +57,9 @@ def elu(x: "ArrayLike", alpha: float = 1.0) -> Floats:
     """X where it is positive, else alpha * (exp(x) - 1).
 
     Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by ELUs", 2015.
+
+    >>> elu([-1000.0, 3.0], alpha=2).tolist()
+    [-2.0, 3.0]
     """
     array = _floats(x)
     return np.where(array > 0, array, np.float32(alpha) * np.expm1(np.minimum(array, np.float32(0))))
@@ -69,19 +77,33 @@ def sigmoid(x: "ArrayLike") -> Floats:
 
 
 def tanh(x: "ArrayLike") -> Floats:
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    >>> tanh([0.0, -1000.0]).tolist()
+    [0.0, -1.0]
+    """
     return np.tanh(_floats(x))
 
 
 def silu(x: "ArrayLike") -> Floats:
-    """X * sigmoid(x), also called swish."""
+    """X * sigmoid(x), also called swish.
+
+    Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", 2018.
+
+    >>> silu([0.0, -1000.0, 1000.0]).tolist()
+    [0.0, -0.0, 1000.0]
+    """
     array = _floats(x)
     with np.errstate(invalid="ignore"):
         return np.where(np.isneginf(array), np.float32(0), array * sigmoid(array))
 
 
 def absolute(x: "ArrayLike") -> NDArray[Any]:
-    """|x|, in the type of x; the least whole number becomes a wider type's."""
+    """|x|, in the type of x; signed integers become the next wider type, which holds that of the least one.
+
+    >>> absolute(np.array([-128, 3], np.int8)).tolist()
+    [128, 3]
+    """
     array = np.asarray(x)
     if array.dtype.kind == "i":
         array = array.astype({1: np.int16, 2: np.int32}.get(array.dtype.itemsize, np.int64))
@@ -89,7 +111,7 @@ def absolute(x: "ArrayLike") -> NDArray[Any]:
 
 
 def softmax(x: "ArrayLike") -> Floats:
-    """exp(x) / sum of exp(x) over the last axis, without overflow.
+    """exp(x) / sum of exp(x) over the last axis, without overflow; x of any shape with at least one axis.
 
     >>> softmax([0.0, 0.0]).tolist()
     [0.5, 0.5]
@@ -132,7 +154,11 @@ def batchnorm(
 
 
 def normalized(x: "ArrayLike", *, epsilon: float = 1e-5) -> Floats:
-    """Each channel of an image, height x width [x channels], with its own mean 0 and variance 1."""
+    """Each channel of an image, height x width [x channels], with its own mean 0 and variance 1.
+
+    >>> normalized([[1.0, 3.0]], epsilon=0).tolist()
+    [[-1.0, 1.0]]
+    """
     array = _floats(x)
     planes = array[:, :, None] if array.ndim == 2 else array
     mean = planes.mean(axis=(0, 1), dtype=np.float64)

@@ -1,5 +1,42 @@
-"""What the named kernels, the families and the layers are for, a line each; text, as completion needs no NumPy."""
+"""The named kernels and the families: their entries or parameters; and what they and the layers are for.
 
+All of it is text, so that listing and completing names needs no NumPy.
+"""
+
+# Rows are separated by `;`, a divisor of all entries follows a `|`.
+# Sobel: Sobel and Feldman, "A 3x3 isotropic gradient operator", 1968. Prewitt: "Object enhancement and extraction",
+# 1970. Scharr: "Optimale Operatoren in der digitalen Bildverarbeitung", 2000. `-v` is an edge along the row times a
+# smoothing along the column; `-h` is its transpose. The diagonal ones are the Sobel matrix turned by 45 degrees.
+NAMED: dict[str, str] = {
+    "identity": "0 0 0; 0 1 0; 0 0 0",
+    "blur": "1 1 1; 1 1 1; 1 1 1 | 9",
+    "gaussian": "1 4 6 4 1; 4 16 24 16 4; 6 24 36 24 6; 4 16 24 16 4; 1 4 6 4 1 | 256",
+    "sharpen": "0 -1 0; -1 5 -1; 0 -1 0",
+    "sharpen-strong": "-1 -1 -1; -1 9 -1; -1 -1 -1",
+    "emboss": "-2 -1 0; -1 1 1; 0 1 2",
+    "sobel-v": "-1 0 1; -2 0 2; -1 0 1",
+    "sobel-h": "-1 -2 -1; 0 0 0; 1 2 1",
+    "sobel-45": "0 1 2; -1 0 1; -2 -1 0",
+    "sobel-135": "2 1 0; 1 0 -1; 0 -1 -2",
+    "prewitt-v": "-1 0 1; -1 0 1; -1 0 1",
+    "prewitt-h": "-1 -1 -1; 0 0 0; 1 1 1",
+    "scharr-v": "-3 0 3; -10 0 10; -3 0 3",
+    "scharr-h": "-3 -10 -3; 0 0 0; 3 10 3",
+    "laplacian": "0 1 0; 1 -4 1; 0 1 0",
+    "laplacian-8": "1 1 1; 1 -8 1; 1 1 1",
+}
+# Gradient magnitudes sqrt(v^2 + h^2) of the two kernels named after them.
+GRADIENTS: tuple[str, ...] = ("sobel", "prewitt", "scharr")
+# Families with their parameters; those in brackets may be left out.
+FAMILIES: dict[str, str] = {
+    "box": "SIZE",
+    "gaussian": "SIZE[:SIGMA]",
+    "log": "SIZE:SIGMA",
+    "motion": "SIZE[:DEGREES]",
+    "gabor": "SIZE:WAVELENGTH:DEGREES",
+    "random": "SIZE:COUNT[:SEED]",
+}
+# What they are for, a line each.
 KERNEL_MEANINGS: dict[str, str] = {
     "identity": "the picture as it is",
     "blur": "mean of 3 x 3 pixels: soft edges, less noise",
@@ -72,3 +109,12 @@ LAYER_KEYS: dict[str, tuple[str, ...]] = {
     "dropout": ("rate",),
 }
 COMMON_KEYS, LEARNED_KEYS = ("name", "from"), ("params", "init", "seed")
+
+
+def kernel_names() -> list[str]:
+    """The names that `kernel` knows without parameters.
+
+    >>> kernel_names()[:3]
+    ['identity', 'blur', 'gaussian']
+    """
+    return [*NAMED, *GRADIENTS]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core.families import grid
 from cnnfilter.core.spectrum import gains, spectrum
 
 Array = NDArray[Any]
@@ -65,6 +66,24 @@ def character(matrix: Array, divisor: int = 1) -> Character:
     return _of_mixtures(weights)
 
 
+def slope(weights: Array) -> complex:
+    """First moments of a matrix, (height, width), about its middle: the slope that it measures.
+
+    The real part is to the right, the imaginary part upwards.
+
+    >>> slope(np.array([[0, 1, 2], [-1, 0, 1], [-2, -1, 0]]))
+    (6+6j)
+    """
+    y, x = grid(weights.shape)
+    return complex((weights * x).sum(), (weights * y).sum())
+
+
+def degrees_of(slope: complex) -> float:
+    """The direction of a slope in degrees counter-clockwise from the right, 0 to less than 360."""
+    degrees = math.degrees(math.atan2(slope.imag, slope.real)) % 360
+    return 0.0 if degrees > 360 - 1e-6 else round(degrees, 6)
+
+
 def _of_one_tap(weights: Array) -> Character:
     y, x = (int(n[0]) for n in np.nonzero(weights))
     value = float(weights[y, x])
@@ -87,10 +106,10 @@ def _times(value: float) -> str:
 
 def _of_differences(weights: Array) -> Character:
     """A matrix that sums to zero, scaled to an L1 norm of 1."""
-    y, x = _grid(weights)
-    slope = complex((weights * x).sum(), (weights * y).sum())
-    if abs(slope) > 0.05:
-        return _of_slope(slope)
+    towards = slope(weights)
+    if abs(towards) > 0.05:
+        return _of_slope(degrees_of(towards))
+    y, x = grid(weights.shape)
     curvature = np.array([[(weights * x * x).sum(), (weights * x * y).sum()], [0, (weights * y * y).sum()]])
     curvature[1, 0] = curvature[0, 1]
     values, vectors = np.linalg.eigh(curvature)
@@ -110,12 +129,6 @@ def _of_differences(weights: Array) -> Character:
     return _of_spots(float(values.sum()), length)
 
 
-def _grid(weights: Array) -> tuple[Array, Array]:
-    """Coordinates of the entries from the middle; y points upwards."""
-    height, width = weights.shape
-    return (height - 1) / 2 - np.arange(height)[:, None], np.arange(width)[None, :] - (width - 1) / 2
-
-
 def _is_oriented(weights: Array) -> bool:
     """Whether waves of one direction come out much higher than those across it, and coarser ones than of pixels."""
     found = spectrum(weights)
@@ -126,9 +139,7 @@ def _is_oriented(weights: Array) -> bool:
     return float(crossing) < 0.5 * found.peak
 
 
-def _of_slope(slope: complex) -> Character:
-    degrees = math.degrees(math.atan2(slope.imag, slope.real)) % 360
-    degrees = 0.0 if degrees > 360 - 1e-6 else round(degrees, 6)
+def _of_slope(degrees: float) -> Character:
     return Character(
         "edge detection (first derivative)",
         (
@@ -182,7 +193,7 @@ def _of_spots(curvature: float, length: float) -> Character:
 def _of_means(weights: Array) -> Character:
     total = float(weights.sum())
     shares = weights / total
-    y, x = _grid(weights)
+    y, x = grid(weights.shape)
     cy, cx = float((shares * y).sum()), float((shares * x).sum())
     spread = np.array([[(shares * (x - cx) ** 2).sum(), (shares * (x - cx) * (y - cy)).sum()], [0, 0]])
     spread[1] = spread[0, 1], (shares * (y - cy) ** 2).sum()
@@ -218,12 +229,10 @@ def _of_mixtures(weights: Array) -> Character:
     even, odd = (weights + turned) / 2, (weights - turned) / 2
     share = float((odd**2).sum() / (weights**2).sum())
     if share > 0.5 and _is_bump(even * total) and _is_ramp(odd):
-        y, x = _grid(weights)
-        slope = complex((odd * x).sum(), (odd * y).sum())
-        degrees = math.degrees(math.atan2(slope.imag, slope.real)) % 360
+        degrees = degrees_of(slope(weights))
         told = f"The picture plus its slope: brighter than it was where it gets brighter {_direction(degrees)}, "
         seen = "darker the other way round; this looks like a relief lit from one side."
-        return Character("emboss (picture + first derivative)", (told + seen, _brightness(total)), round(degrees, 6))
+        return Character("emboss (picture + first derivative)", (told + seen, _brightness(total)), degrees)
     if share < ZERO:
         found = spectrum(weights)
         if found.peak > 1.1 * abs(total):
@@ -243,7 +252,7 @@ def _is_bump(even: Array) -> bool:
 
 def _is_ramp(odd: Array) -> bool:
     """Whether weights rise about evenly in one direction: a plane explains four fifths of their squares."""
-    y, x = (np.broadcast_to(axis, odd.shape) for axis in _grid(odd))
+    y, x = grid(odd.shape)
     explained = sum(float((odd * axis).sum()) ** 2 / (float((axis**2).sum()) or 1.0) for axis in (y, x))
     return explained > 0.8 * float((odd**2).sum())
 

@@ -13,7 +13,15 @@ from cnnfilter.core import engine
 from cnnfilter.core.engine import small, threads
 from cnnfilter.core.engine.gradient import Magnitude
 from cnnfilter.core.engine.task import Correlation
-from cnnfilter.core.geometry import PaddingLike, PadMode, PairLike, Windows, pad_mode as parse_pad_mode, pair
+from cnnfilter.core.geometry import (
+    PaddingLike,
+    PadMode,
+    PairLike,
+    Windows,
+    channels_of,
+    pad_mode as parse_pad_mode,
+    pair,
+)
 from cnnfilter.core.kernels import Kernel, as_kernel
 from cnnfilter.core.numbers import exact, flag
 from cnnfilter.core.samples import Rendering, SampleType, auto_mapping
@@ -74,19 +82,19 @@ class Convolution:
         """
         rows, columns = self.windows.output_size(shape[0], shape[1])
         if self.kernel.is_bank:
-            bank = self.kernel.spanning(shape[2] if len(shape) == 3 else 1)
+            bank = self.kernel.spanning(channels_of(shape))
             return rows, columns, bank.matrix.shape[3]
         return (rows, columns) if self.channels == "sum" else (rows, columns, *shape[2:])
 
     def params(self, shape: tuple[int, ...]) -> int:
         """Number of entries of the kernel for an image of `shape`."""
-        return self.kernel.spanning(shape[2] if len(shape) == 3 else 1).params
+        return self.kernel.spanning(channels_of(shape)).params
 
     def macs(self, shape: tuple[int, ...]) -> int:
         """Multiply-accumulates: output values x taps x channels under a filter, zero taps too."""
         values = int(np.prod(self.output_shape(shape), dtype=object))
         whole = self.kernel.is_bank or self.channels == "sum"
-        inputs = shape[2] if whole and len(shape) == 3 else 1
+        inputs = channels_of(shape) if whole else 1
         return values * self.windows.taps * inputs * (2 if self.kernel.is_gradient else 1)
 
     def resolve(self, mapping: Mapping, *, to_float: bool, is_stack: bool = False) -> Mapping:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core.catalogue import FAMILIES
 from cnnfilter.core.geometry import Pair, pair
-from cnnfilter.core.kernels import FAMILIES, LARGEST_KERNEL, Kernel, from_array
+from cnnfilter.core.kernels import LARGEST_KERNEL, Kernel, from_array
 from cnnfilter.core.numbers import exact
 from cnnfilter.errors import ParameterError
 
@@ -46,8 +47,6 @@ def build(text: str) -> Kernel:
         matrix = _MAKERS[family](size, *numbers)
     except ParameterError as error:
         raise ParameterError("kernel", f"{text!r}: {error.message} ({usage})") from error
-    if not np.isfinite(matrix).all():
-        raise ParameterError("kernel", f"{text!r} gives numbers beyond the range of floats ({usage})")
     return from_array(matrix, text, label)
 
 
@@ -66,7 +65,7 @@ def log(size: Pair, sigma: float) -> FloatMatrix:
     Source: Marr and Hildreth, "Theory of edge detection", 1980.
     """
     sigma = _positive(sigma, "SIGMA")
-    y, x = _grid(size)
+    y, x = grid(size)
     r2, s2 = x * x + y * y, sigma * sigma
     matrix = (r2 - 2 * s2) / s2**2 * np.exp(-r2 / (2 * s2)) / (2 * math.pi * s2)
     return _without_mean(matrix)
@@ -76,10 +75,13 @@ def motion(size: Pair, degrees: float = 0.0) -> FloatMatrix:
     """An anti-aliased line of SIZE pixels through the middle, scaled to sum to 1.
 
     An entry falls off linearly with its distance from the line, to nothing at a distance of one pixel.
+
+    Raises:
+        ParameterError: two different sizes.
     """
     if size[0] != size[1]:
         raise ParameterError("kernel", "a line has one length, not two")
-    y, x = _grid(size)
+    y, x = grid(size)
     dx, dy = _direction(degrees)
     half = (size[0] - 1) / 2
     along = np.clip(x * dx + y * dy, -half, half)
@@ -94,7 +96,7 @@ def gabor(size: Pair, wavelength: float, degrees: float) -> FloatMatrix:
     for a bandwidth of one octave.
     """
     sigma = 0.56 * _positive(wavelength, "WAVELENGTH")
-    y, x = _grid(size)
+    y, x = grid(size)
     dx, dy = _direction(degrees)
     along, across = x * dx + y * dy, y * dx - x * dy
     bell = np.exp(-(along**2 + (0.5 * across) ** 2) / (2 * sigma**2))
@@ -121,8 +123,12 @@ def _counts(usage: str) -> tuple[int, int]:
     return usage.count(":") + 1 - optional, optional
 
 
-def _grid(size: Pair) -> tuple[FloatMatrix, FloatMatrix]:
-    """Coordinates (y, x) of the entries; y points upwards."""
+def grid(size: Pair) -> tuple[FloatMatrix, FloatMatrix]:
+    """Coordinates (y, x) of the entries of a matrix from its middle; y points upwards.
+
+    >>> grid((2, 3))[0].tolist()
+    [[0.5, 0.5, 0.5], [-0.5, -0.5, -0.5]]
+    """
     height, width = size
     y, x = np.meshgrid((height - 1) / 2 - np.arange(height), np.arange(width) - (width - 1) / 2, indexing="ij")
     return y, x

@@ -66,6 +66,15 @@ def pair(value: PairLike, parameter: str, *, least: int = 1) -> Pair:
     return parts[0], parts[-1]
 
 
+def channels_of(shape: tuple[int, ...]) -> int:
+    """Number of channels of an image of `shape`; height x width has one.
+
+    >>> channels_of((4, 5)), channels_of((4, 5, 3))
+    (1, 3)
+    """
+    return shape[2] if len(shape) == 3 else 1
+
+
 def _shown(value: object) -> str:
     return repr(value if isinstance(value, str | int) else str(value))[:60]
 
@@ -190,6 +199,9 @@ def _sides(padding: PaddingLike, extent: Pair) -> Sides:
     try:
         y, x = pair(padding, "padding", least=0)  # type: ignore[arg-type]
     except ParameterError as error:
+        if str(padding).lower() in (*PAD_MODES, *PAD_MODE_ALIASES):
+            meant = f"{padding!r} is a pad mode: --pad-mode {padding} (pad_mode); the padding is same, valid, N or YxX"
+            raise ParameterError("padding", meant) from error
         raise ParameterError("padding", f"{error.message}; or same, or valid") from error
     return (y, y), (x, x)
 

@@ -1,7 +1,4 @@
-"""Kernels: the named ones, and how a name, a family, a file or a matrix becomes a Kernel.
-
-The tables are text, so that listing and completing names needs no NumPy.
-"""
+"""Kernels: how a name, a family, a file or a matrix becomes a Kernel."""
 
 import functools
 import math
@@ -12,9 +9,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from cnnfilter.core.catalogue import FAMILIES, GRADIENTS, NAMED, kernel_names
 from cnnfilter.core.geometry import Pair
 from cnnfilter.core.numbers import LARGEST_DENOMINATOR, exact
-from cnnfilter.core.words import by, like
+from cnnfilter.core.words import by
 from cnnfilter.errors import ParameterError, UnfitError
 
 if TYPE_CHECKING:
@@ -23,39 +21,6 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.int64] | NDArray[np.float64]
 
-# Rows are separated by `;`, a divisor of all entries follows a `|`.
-# Sobel: Sobel and Feldman, "A 3x3 isotropic gradient operator", 1968. Prewitt: "Object enhancement and extraction",
-# 1970. Scharr: "Optimale Operatoren in der digitalen Bildverarbeitung", 2000. `-v` is an edge along the row times a
-# smoothing along the column; `-h` is its transpose. The diagonal ones are the Sobel matrix turned by 45 degrees.
-NAMED: dict[str, str] = {
-    "identity": "0 0 0; 0 1 0; 0 0 0",
-    "blur": "1 1 1; 1 1 1; 1 1 1 | 9",
-    "gaussian": "1 4 6 4 1; 4 16 24 16 4; 6 24 36 24 6; 4 16 24 16 4; 1 4 6 4 1 | 256",
-    "sharpen": "0 -1 0; -1 5 -1; 0 -1 0",
-    "sharpen-strong": "-1 -1 -1; -1 9 -1; -1 -1 -1",
-    "emboss": "-2 -1 0; -1 1 1; 0 1 2",
-    "sobel-v": "-1 0 1; -2 0 2; -1 0 1",
-    "sobel-h": "-1 -2 -1; 0 0 0; 1 2 1",
-    "sobel-45": "0 1 2; -1 0 1; -2 -1 0",
-    "sobel-135": "2 1 0; 1 0 -1; 0 -1 -2",
-    "prewitt-v": "-1 0 1; -1 0 1; -1 0 1",
-    "prewitt-h": "-1 -1 -1; 0 0 0; 1 1 1",
-    "scharr-v": "-3 0 3; -10 0 10; -3 0 3",
-    "scharr-h": "-3 -10 -3; 0 0 0; 3 10 3",
-    "laplacian": "0 1 0; 1 -4 1; 0 1 0",
-    "laplacian-8": "1 1 1; 1 -8 1; 1 1 1",
-}
-# Gradient magnitudes sqrt(v^2 + h^2) of the two kernels named after them.
-GRADIENTS: tuple[str, ...] = ("sobel", "prewitt", "scharr")
-# Families with their parameters; those in brackets may be left out.
-FAMILIES: dict[str, str] = {
-    "box": "SIZE",
-    "gaussian": "SIZE[:SIGMA]",
-    "log": "SIZE:SIGMA",
-    "motion": "SIZE[:DEGREES]",
-    "gabor": "SIZE:WAVELENGTH:DEGREES",
-    "random": "SIZE:COUNT[:SEED]",
-}
 FILE_SUFFIXES = (".npy", ".txt", ".csv")
 # Kernels with more entries than this are a slip (a picture taken for a kernel).
 LARGEST_KERNEL = 1 << 24
@@ -74,6 +39,11 @@ class Kernel:
     `matrix` is (height, width); for a gradient magnitude (2, height, width), the -v and the -h kernel; for a filter
     bank (height, width, channels in, filters out). Its entries are int64 where all of them are whole, else float64.
     `label` stands for the kernel in file names. `seed` marks a random bank, drawn for any number of channels.
+
+    >>> import numpy as np
+    >>> edge = Kernel("edge", np.array([[-1, 0, 1]]))
+    >>> edge.size, edge.params, edge.sums_to_zero
+    ((1, 3), 3, True)
     """
 
     name: str
@@ -145,15 +115,6 @@ class Kernel:
         )
 
 
-def kernel_names() -> list[str]:
-    """The names that `kernel` knows without parameters.
-
-    >>> kernel_names()[:3]
-    ['identity', 'blur', 'gaussian']
-    """
-    return [*NAMED, *GRADIENTS]
-
-
 def kernel(text: str) -> Kernel:
     """The kernel that `text` describes: a name, a family with parameters, an existing file, or a matrix.
 
@@ -183,12 +144,14 @@ def _from_text(text: str) -> Kernel:
         from cnnfilter.core import families
 
         return families.build(text)
-    if re.match(r"[-+.\d;,\s]|(nan|inf)\b", text, re.IGNORECASE):
+    is_file_name = re.fullmatch(r"[^\s;,]+\.[a-z]\w*", text, re.IGNORECASE)
+    if re.match(r"[-+.\d;,\s]|(nan|inf)\b", text, re.IGNORECASE) and not is_file_name:
         entries = parse_matrix(text)
         return _from_fractions(text, entries)
-    raise ParameterError(
-        "kernel", f"there is no kernel {_short(text)}{like(family, [*kernel_names(), *FAMILIES], most=99)}"
-    )
+    from cnnfilter.core.slips import kernel_meant
+
+    meant = kernel_meant(text, family, [*kernel_names(), *FAMILIES], FILE_SUFFIXES)
+    raise ParameterError("kernel", f"there is no kernel {_short(text)}{meant}")
 
 
 def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:
@@ -298,10 +261,7 @@ def _from_fractions(name: str, rows: list[list[Fraction]], label: str = "kernel"
     largest = max(abs(entry) for row in integers for entry in row)
     if divisor <= _LARGEST_DIVISOR and largest <= _EXACT_INTEGER:
         return Kernel(name, np.array(integers, dtype=np.int64), divisor, label)
-    try:
-        floats = np.array([[float(entry) for entry in row] for row in rows])
-    except OverflowError as error:
-        raise ParameterError("kernel", "the matrix holds a number beyond the range of floats") from error
+    floats = np.array([[float(entry) for entry in row] for row in rows])  # whose range numbers in text keep to
     return Kernel(name, floats, 1, label)
 
 

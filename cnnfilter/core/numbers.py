@@ -85,9 +85,13 @@ def whole(value: object, parameter: str, *, least: int = 1) -> int:
     Raises:
         ParameterError: anything else.
     """
-    number = exact(value, parameter)
+    told = f"{str(value)[:40]!r} is not a whole number of at least {least}"
+    try:
+        number = exact(value, parameter)
+    except ParameterError as error:
+        raise ParameterError(parameter, told) from error
     if isinstance(value, bool) or number.denominator != 1 or not least <= number <= 2**63:
-        raise ParameterError(parameter, f"{str(value)[:40]!r} is not a whole number of at least {least}")
+        raise ParameterError(parameter, told)
     return int(number)
 
 

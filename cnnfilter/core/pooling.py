@@ -15,7 +15,7 @@ from cnnfilter.core.engine import extremes, means
 from cnnfilter.core.engine.layout import BandPlan
 from cnnfilter.core.engine.padding import padded_rows
 from cnnfilter.core.engine.task import Correlation
-from cnnfilter.core.geometry import PaddingLike, Pair, PairLike, Sides, Windows, pair
+from cnnfilter.core.geometry import PAD_MODES, PaddingLike, Pair, PairLike, Sides, Windows, pair
 from cnnfilter.core.numbers import flag
 from cnnfilter.core.samples import BAND, Rendering, SampleType, auto_mapping, sample_bounds
 from cnnfilter.core.vocabulary import KINDS, MAPPINGS, Kind, Mapping, choice
@@ -223,6 +223,9 @@ def _frozen(padding: Any) -> Any:
 def _windows(pooling: Pooling, size: Pair) -> Windows:
     if pooling.size is None:
         return Windows(size, size)
+    if str(pooling.padding).lower() in PAD_MODES:
+        told = "is a pad mode, and pooling has none: its padding never wins; same, valid, N or YxX fits"
+        raise ParameterError("padding", f"{pooling.padding!r} {told}")
     return Windows.of(
         size,
         stride=pooling.stride or size,

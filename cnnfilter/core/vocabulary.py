@@ -56,5 +56,8 @@ def choice(value: str, table: dict[str, str], parameter: str) -> str:
         ParameterError: if not; names what there is.
     """
     if value not in table:
-        raise ParameterError(parameter, f"{str(value)[:60]!r} is not one of {', '.join(table)}")
+        from cnnfilter.core.slips import kind_meant
+
+        meant = kind_meant(value) if table is KINDS else ""
+        raise ParameterError(parameter, f"{str(value)[:60]!r} is not one of {', '.join(table)}{meant}")
     return value

@@ -157,16 +157,20 @@ def _as_tiff_says(picture: PIL.Image.Image, pixels: NDArray[Any]) -> NDArray[Any
 
     Tag 262 is 0 where zero is white (Pillow turns only 8 bits round), tag 339 is 1 for unsigned and 2 for signed.
     """
-    tags = picture.tag_v2  # type: ignore[attr-defined]
-    kind = tags.get(339, (1,))
-    kind = kind[0] if isinstance(kind, tuple) else kind
-    if pixels.ndim == 2 and pixels.dtype == np.uint16 and tags.get(262) == 0:
+    kind = tiff_tag(picture, 339) or 1
+    if pixels.ndim == 2 and pixels.dtype == np.uint16 and tiff_tag(picture, 262) == 0:
         return np.asarray(np.uint16(65535) - pixels)
-    if pixels.ndim == 2 and pixels.dtype == np.uint8 and kind == 2 and tags.get(258) == (8,):
+    if pixels.ndim == 2 and pixels.dtype == np.uint8 and kind == 2 and tiff_tag(picture, 258) == 8:
         return pixels.view(np.int8)
     if pixels.dtype == np.int32 and kind == 1:
         return pixels.view(np.uint32)
     return pixels
+
+
+def tiff_tag(picture: PIL.Image.Image, number: int) -> Any:
+    """The value of a tag of a TIFF, the first of several; None where it is not there."""
+    value = picture.tag_v2.get(number)  # type: ignore[attr-defined]
+    return value[0] if isinstance(value, tuple) and value else value
 
 
 def loses_bits(picture: PIL.Image.Image) -> bool:
@@ -219,6 +223,8 @@ def header_orientation(picture: PIL.Image.Image) -> int:
 
 def dpi_of(picture: PIL.Image.Image) -> tuple[float, float] | None:
     """Dots per inch along x and y, where they make sense."""
+    if picture.format == "TIFF" and not {282, 283} <= set(picture.tag_v2):  # type: ignore[attr-defined]
+        return None  # Pillow makes up 1
     try:
         x, y = (float(value) for value in picture.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):

@@ -82,6 +82,8 @@ def _mode(picture: PIL.Image.Image) -> str:
         return "16-bit gray"
     if decoding.loses_bits(picture):
         return MODES.get(picture.mode, picture.mode).replace("8-bit", "16-bit")
+    if picture.mode == "I" and picture.format == "TIFF" and decoding.tiff_tag(picture, 258) == 16:
+        return "16-bit whole numbers, signed"
     return MODES.get(picture.mode, picture.mode)
 
 

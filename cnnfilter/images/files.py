@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cnnfilter.core import npy
 from cnnfilter.errors import FileError, OutputError, ParameterError
 from cnnfilter.images import formats, png, temporary
-from cnnfilter.images.decoding import Header, check_pixels, one_at_a_time, read_header, read_picture
+from cnnfilter.images.decoding import Header, check_pixels, read_header, read_picture
 from cnnfilter.images.formats import MAX_PIXELS, Format
 from cnnfilter.images.image import Image
 
@@ -41,6 +41,12 @@ def read_image(path: "str | os.PathLike[str]", *, max_pixels: int = MAX_PIXELS) 
 
     Raises:
         FileError: missing, unreadable, in no format that is read, or larger than `max_pixels`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_image(f"{folder}/two.png", np.array([[0, 255]], np.uint8))
+    ...     read_image(f"{folder}/two.png").tolist()
+    [[0, 255]]
     """
     image = read(os.fspath(path), max_pixels)
     return image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
@@ -55,9 +61,14 @@ def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options:
     Raises:
         ParameterError: the suffix names no format, or the array is no picture that it can hold.
         FileError: the file cannot be written.
+
+    >>> write_image("two.pgn", np.array([[0, 255]], np.uint8))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    cnnfilter.errors.ParameterError: ...
     """
     name, array = os.fspath(path), np.asarray(array)
-    file_format = formats.for_output(name)
+    file_format = formats.for_output(name, "path")
     if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "biuf":
         raise ParameterError("array", f"{array.dtype} of shape {array.shape} is no picture")
     alpha = None
@@ -72,7 +83,8 @@ def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options:
     depth = depth_of(array.dtype)
     if not file_format.holds(depth, colour=array.ndim == 3):
         kind = "floats" if depth == "float" else f"{depth} bits"
-        raise ParameterError("array", f"{kind}{' in colour' * (array.ndim == 3)} can be written as .npy only")
+        kind, can = kind + " in colour" * (array.ndim == 3), formats.holders(depth, colour=array.ndim == 3)
+        raise ParameterError("array", f"{file_format.name} cannot hold {kind}; {can} can, and uint8 would fit")
     write(name, Image(array, alpha), file_format, options or WriteOptions())
 
 
@@ -163,6 +175,8 @@ def _source(path: str, max_pixels: int) -> Iterator[tuple[BinaryIO, int]]:
             raise FileError(path, "is a folder")
         if not stat.S_ISREG(status.st_mode):
             raise FileError(path, "is no regular file; a stream is read from standard input, named -")
+        if not status.st_size:
+            raise FileError(path, "is empty")
         file = open(path, "rb")  # noqa: SIM115 - closed below, not within this handler
     except (OSError, ValueError) as error:
         raise FileError(path, _reason(error)) from error
@@ -245,7 +259,7 @@ def write(path: str, image: Image, file_format: Format, options: WriteOptions) -
         OutputError: it cannot be written; what was there before still is.
     """
     try:
-        with replacing(path) as file:
+        with temporary.replacing(path) as file:
             encode(image, file_format, file, options)
             return _size(file)
     except OSError as error:
@@ -272,45 +286,6 @@ def encoded(image: Image, file_format: Format, options: WriteOptions) -> bytes:
 
 def _size(file: IO[bytes]) -> int:
     return file.seek(0, os.SEEK_END)
-
-
-@contextlib.contextmanager
-def replacing(path: str) -> Iterator[IO[bytes]]:
-    """A file to write to that takes the place of `path` when all went well; otherwise nothing has changed.
-
-    A device or pipe cannot be replaced and is written to as it is; a symbolic link keeps pointing at what it does.
-    """
-    target = os.path.realpath(path)
-    if os.path.exists(target) and not os.path.isfile(target):
-        content = io.BytesIO()
-        yield content
-        with open(target, "wb") as file:
-            file.write(content.getbuffer())
-        return
-    # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
-    unfinished = temporary.beside(target)
-    try:
-        handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        with os.fdopen(handle, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(unfinished, _permissions(target))
-        os.replace(unfinished, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
-        raise
-
-
-def _permissions(target: str) -> int:
-    """Those of the file that is replaced, else what the umask leaves (mkstemp gives 0600)."""
-    with contextlib.suppress(OSError):
-        return stat.S_IMODE(os.stat(target).st_mode)
-    with one_at_a_time:
-        mask = os.umask(0)
-        os.umask(mask)
-    return 0o666 & ~mask
 
 
 def encode(image: Image, file_format: Format, file: IO[bytes], options: WriteOptions) -> None:

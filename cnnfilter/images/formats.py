@@ -65,6 +65,16 @@ WRITABLE: tuple[str, ...] = tuple(f.name for f in FORMATS if f.writable)
 PNG, NPY = BY_NAME["png"], BY_NAME["npy"]
 
 
+def holders(depth: str, *, colour: bool) -> str:
+    """The formats that can hold samples of `depth`, in words.
+
+    >>> holders("16", colour=False)
+    'png, tiff and npy'
+    """
+    names = [f.name for f in FORMATS if f.writable and f.holds(depth, colour=colour)]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def by_name(name: str) -> Format:
     """The writable format that `--format` names.
 
@@ -103,5 +113,6 @@ def for_output(path: str, parameter: str = "output") -> Format:
         what = f"the suffix {suffix} of {path!r}" if suffix else f"{path!r} has no suffix, so it"
         ends = " ".join(s for f in FORMATS if f.writable for s in f.suffixes[:1])
         verb = "names" if found is None else "is only read; it names"
-        raise ParameterError(parameter, f"{what} {verb} no format that can be written; {ends} do, or --format")
+        option = ", or --format" if parameter == "output" else ""
+        raise ParameterError(parameter, f"{what} {verb} no format that can be written; {ends} do{option}")
     return found

@@ -1,12 +1,17 @@
-"""Names of files that are not complete yet, and how those of a process that was killed are found again."""
+"""Files that are not complete yet: how they take the place of others, and are found again after a kill."""
 
 import contextlib
+import io
 import os
+import stat
+import threading
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
+from typing import IO
 
 PREFIX = ".cnnfilter-"
 
+_mask_lock = threading.Lock()
 _writer: ContextVar[str] = ContextVar("writer", default="")
 
 
@@ -34,3 +39,42 @@ def sweep(paths: Iterable[str | None], writers: Iterable[str | int]) -> None:
                 if entry.name.startswith(prefixes):
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(entry.path)
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[IO[bytes]]:
+    """A file to write to that takes the place of `path` when all went well; otherwise nothing has changed.
+
+    A device or pipe cannot be replaced and is written to as it is; a symbolic link keeps pointing at what it does.
+    """
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        content = io.BytesIO()
+        yield content
+        with open(target, "wb") as file:
+            file.write(content.getbuffer())
+        return
+    # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
+    unfinished = beside(target)
+    try:
+        handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(unfinished, _permissions(target))
+        os.replace(unfinished, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
+
+
+def _permissions(target: str) -> int:
+    """Those of the file that is replaced, else what the umask leaves (mkstemp gives 0600)."""
+    with contextlib.suppress(OSError):
+        return stat.S_IMODE(os.stat(target).st_mode)
+    with _mask_lock:  # the mask can be read only by setting it
+        mask = os.umask(0)
+        os.umask(mask)
+    return 0o666 & ~mask

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.core.character import character
 from cnnfilter.core.convolution import Convolution
+from cnnfilter.core.geometry import channels_of
 from cnnfilter.core.vocabulary import Mapping
 from cnnfilter.model.explain import UINT8, USUAL_SHAPE, Execution, Shape, executions
 from cnnfilter.model.weights import Weights
@@ -70,7 +71,7 @@ def explain_bank(
     kernel = convolution.kernel
     channels = USUAL_SHAPE[2] if kernel.seed is not None else kernel.matrix.shape[2]
     shape = shape or (*USUAL_SHAPE[:2], channels)
-    bank = kernel.spanning(shape[2] if len(shape) == 3 else 1)
+    bank = kernel.spanning(channels_of(shape))
     weights = bank.matrix.astype(np.float64) / bank.divisor
     (execution,) = executions(convolution, shape, dtype, mapping)
     lines = tuple(_line(weights[:, :, :, index]) for index in range(weights.shape[3]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cnnfilter.core import transparency
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.geometry import PaddingLike, PairLike, Windows
-from cnnfilter.core.samples import SampleType
+from cnnfilter.core.samples import Rendering
 from cnnfilter.core.vocabulary import Mapping
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors, image_shape
 
@@ -54,17 +54,7 @@ class Convolve(Layer):
     @cached_property
     def operation(self) -> Convolution:
         """The parsed fields."""
-        return Convolution.of(
-            self.kernel,
-            stride=self.stride,
-            padding=self.padding,
-            pad_mode=self.pad_mode,
-            dilation=self.dilation,
-            channels=self.channels,
-            scale=self.scale,
-            bias=self.bias,
-            flip=self.flip,
-        )
+        return Convolution.of(**self.arguments())
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Shape of the output."""
@@ -97,17 +87,10 @@ class Convolve(Layer):
         """The response."""
         return self.operation.respond(arrays[0])[0]
 
-    def respond(
-        self,
-        *arrays: Array,
-        tensors: Tensors,
-        mapping: Mapping,
-        samples: SampleType | None,
-        level_scale: Fraction,
-        is_stack: bool,
-    ) -> tuple[Array, int]:
+    def respond(self, *arrays: Array, tensors: Tensors, rendering: Rendering) -> tuple[Array, int]:
         """(response or samples, number of values clipped), with nothing wide in between."""
-        return self.operation.respond(arrays[0], mapping, samples, level_scale, is_stack=is_stack)
+        mapping, samples, level_scale = rendering.mapping, rendering.samples, rendering.gain
+        return self.operation.respond(arrays[0], mapping, samples, level_scale, is_stack=rendering.per_map)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,15 +121,7 @@ class Pool(Layer):
         """The parsed fields."""
         from cnnfilter.core.pooling import Pooling  # which most runs, those of convolve, need not load
 
-        return Pooling.of(
-            self.kind,
-            size=self.size,
-            stride=self.stride,
-            padding=self.padding,
-            ceil_mode=self.ceil_mode,
-            count_include_pad=self.count_include_pad,
-            dilation=self.dilation,
-        )
+        return Pooling.of(**self.arguments())
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Shape of the output."""
@@ -165,17 +140,8 @@ class Pool(Layer):
         """The response."""
         return self.operation.respond(arrays[0])[0]
 
-    def respond(
-        self,
-        *arrays: Array,
-        tensors: Tensors,
-        mapping: Mapping,
-        samples: SampleType | None,
-        level_scale: Fraction,
-        is_stack: bool,
-    ) -> tuple[Array, int]:
+    def respond(self, *arrays: Array, tensors: Tensors, rendering: Rendering) -> tuple[Array, int]:
         """(response or samples, number of values clipped), with nothing wide in between."""
-        if is_stack:
-            options = {"mapping": mapping, "samples": samples, "level_scale": level_scale, "is_stack": True}
-            return super().respond(*arrays, tensors=tensors, **options)  # type: ignore[arg-type]
-        return self.operation.respond(arrays[0], mapping, samples, level_scale)
+        if rendering.per_map:
+            return super().respond(*arrays, tensors=tensors, rendering=rendering)
+        return self.operation.respond(arrays[0], rendering.mapping, rendering.samples, rendering.gain)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.geometry import Windows
-from cnnfilter.core.samples import SampleType, auto_mapping, rendered
+from cnnfilter.core.geometry import Windows, channels_of
+from cnnfilter.core.samples import Rendering, auto_mapping, rendered
 from cnnfilter.core.vocabulary import Mapping
 from cnnfilter.errors import ParameterError, UnfitError
 
@@ -24,7 +25,7 @@ POINT = Windows((1, 1))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Layer:
+class Layer(ABC):
     """A layer; `name` is what others call it, `inputs` the layers it takes (by default the one before).
 
     Subclasses set `type`, the word for it in pipelines, and `main`, the field that needs no key there; `several` if
@@ -52,7 +53,7 @@ class Layer:
             raise ParameterError("name", f"{self.name!r} cannot be a layer's name")
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most layers have none that need it
         """Bring the fields into their parsed form; wrong ones are refused."""
 
     def _set(self, **values: object) -> None:
@@ -71,6 +72,11 @@ class Layer:
     def tensors(self, *shapes: Shape) -> dict[str, Shape]:
         """The tensors that the layer works with, by role, with their shapes in PyTorch's layout."""
         return {}
+
+    def arguments(self) -> dict[str, Any]:
+        """The fields of this type of layer by name: what the function that the layer stands for takes."""
+        of_all = {field.name for field in dataclasses.fields(Layer)}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in of_all}
 
     @property
     def makes_maps(self) -> bool:
@@ -100,25 +106,17 @@ class Layer:
         """The transparency of the output, for layers that keep one."""
         return None
 
+    @abstractmethod
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The output, unmapped and unrounded."""
-        raise NotImplementedError
 
-    def respond(
-        self,
-        *arrays: Array,
-        tensors: Tensors,
-        mapping: Mapping,
-        samples: SampleType | None,
-        level_scale: Fraction,
-        is_stack: bool,
-    ) -> tuple[Array, int]:
+    def respond(self, *arrays: Array, tensors: Tensors, rendering: Rendering) -> tuple[Array, int]:
         """(response or samples, number of values clipped) of the last layer of a pipeline."""
         result = self(*arrays, tensors=tensors)
-        if mapping == "raw" or samples is None:
+        if rendering.mapping == "raw" or rendering.samples is None:
             return result, 0
         with np.errstate(invalid="ignore"):
-            return rendered(result, mapping, samples, level_scale, per_map=is_stack)
+            return rendered(result, rendering.mapping, rendering.samples, rendering.gain, per_map=rendering.per_map)
 
     def keys(self) -> dict[str, Any]:
         """The fields that differ from their defaults, by their names."""
@@ -138,7 +136,7 @@ def image_shape(shape: Shape, layer: str) -> tuple[int, int, int]:
     """
     if len(shape) < 2:
         raise UnfitError("", f"{layer} takes an image, a vector of {shape[0]} values came")
-    return shape[0], shape[1], shape[2] if len(shape) == 3 else 1
+    return shape[0], shape[1], channels_of(shape)
 
 
 def _same(value: object, default: object) -> bool:

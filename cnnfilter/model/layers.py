@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from cnnfilter.core.catalogue import FAMILIES, kernel_names
+from cnnfilter.core.vocabulary import KINDS
 from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError
 from cnnfilter.model.filters import Convolve, Pool
@@ -73,7 +75,11 @@ def make(type_name: str, keys: dict[str, Any], main: Any = None) -> Layer:
         ParameterError: unknown type or key (near ones are listed), a missing or a wrong value.
     """
     if type_name not in LAYERS:
-        raise ParameterError("type", f"there is no layer {type_name!r}{like(type_name, list(LAYERS), most=99)}")
+        meant = like(type_name, list(LAYERS), most=99)
+        for main, names in (("convolve", (*kernel_names(), *FAMILIES)), ("pool", KINDS)):
+            if str(type_name).partition(":")[0] in names:
+                meant = f"; did you mean {main} {type_name}?"
+        raise ParameterError("type", f"there is no layer {type_name!r}{meant}")
     kind = LAYERS[type_name]
     known = keys_of(kind)
     values: dict[str, Any] = {}

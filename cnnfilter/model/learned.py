@@ -76,13 +76,17 @@ class Conv2d(Learned):
             self._set(**self.told_by(self.weight.shape))
         if self.filters is not None:
             self._set(filters=whole(self.filters, "filters"))
-            if self.filters and self.filters % self.groups:
+            if self.filters % self.groups:
                 raise ParameterError("groups", f"{self.filters} filters cannot be split into {self.groups} groups")
         size = pair(self.size or 1, "size")
         Windows.of(size, stride=self.stride, padding=self.padding, dilation=self.dilation)
 
     def told_by(self, shape: Shape) -> dict[str, Any]:
-        """The fields that a weight tensor of `shape` tells, where they are not set."""
+        """The fields that a weight tensor of `shape` tells, where they are not set.
+
+        Raises:
+            UnfitError: it has another number of axes.
+        """
         if len(shape) != 4:
             raise UnfitError("weight", f"filters x channels x height x width is needed, {shape} came")
         return {"filters": self.filters or shape[0], "size": self.size or (shape[2], shape[3])}

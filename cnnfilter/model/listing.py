@@ -4,8 +4,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from cnnfilter.core.catalogue import COMMON_KEYS, FAMILY_MEANINGS, KERNEL_MEANINGS, LAYER_MEANINGS, LEARNED_KEYS
-from cnnfilter.core.kernels import FAMILIES, kernel_names
+from cnnfilter.core.catalogue import (
+    COMMON_KEYS,
+    FAMILIES,
+    FAMILY_MEANINGS,
+    KERNEL_MEANINGS,
+    LAYER_MEANINGS,
+    LEARNED_KEYS,
+    kernel_names,
+)
 from cnnfilter.model.layer import Layer
 from cnnfilter.model.layers import LAYERS, is_required, keys_of
 from cnnfilter.model.learned import Learned

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cnnfilter.core.character import degrees_of, slope
 from cnnfilter.core.words import figure
 from cnnfilter.model.filters import Convolve
 from cnnfilter.model.layer import Array, Layer
@@ -15,7 +16,8 @@ from cnnfilter.model.traced import Combined, Number, Pooled, Weighted
 WEAK, CLEAR, STRONG = 0.05, 0.25, 0.6
 # Part of a kernel's L1 norm that is odd (changes its sign when turned by 180 degrees) from which on it has a direction.
 DIRECTED = 0.5
-_DIRECTIONS = ("right", "lower right", "bottom", "lower left", "left", "upper left", "top", "upper right")
+# Sides of a window, counter-clockwise from the right in steps of 45 degrees, and the edges across the way to them.
+_SIDES = ("right", "upper right", "top", "upper left", "left", "lower left", "bottom", "lower right")
 _EDGES = ("vertical", "diagonal", "horizontal", "diagonal")
 
 
@@ -88,9 +90,7 @@ def _of_gradient(how: Weighted, net: float, levels: tuple[Number, Number]) -> st
     strength, share = _strength(net, most)
     if strength == "no":
         return f"near zero ({share}): no edge here"
-    end = _toward(h, v)
-    start = _DIRECTIONS[(_DIRECTIONS.index(end) + 4) % 8]
-    return f"{share}: a {strength} {_edge(start, end, rising=True)}, which v and h tell"
+    return f"{share}: a {strength} {_edge(*_sides(complex(v, -h)), rising=True)}, which v and h tell"
 
 
 def _edge(start: str, end: str, *, rising: bool) -> str:
@@ -98,7 +98,7 @@ def _edge(start: str, end: str, *, rising: bool) -> str:
     if start not in ("left", "upper left", "top", "lower left"):
         start, end, rising = end, start, not rising
     first, last = ("dark", "bright") if rising else ("bright", "dark")
-    return f"{_EDGES[_DIRECTIONS.index(end) % 4]} edge, from {first} ({start}) to {last} ({end})"
+    return f"{_EDGES[_SIDES.index(end) % 4]} edge, from {first} ({start}) to {last} ({end})"
 
 
 def _strength(net: float, most: float) -> tuple[str, str]:
@@ -118,17 +118,14 @@ def direction_of(weights: Array) -> tuple[str, str] | None:
     odd = (weights - weights[::-1, ::-1]) / 2
     if np.abs(odd).sum() < DIRECTED * np.abs(weights).sum():
         return None
-    rows, columns = (np.arange(size) - (size - 1) / 2 for size in weights.shape)
-    y, x = float((odd.sum(axis=1) * rows).sum()), float((odd.sum(axis=0) * columns).sum())
-    if math.hypot(y, x) <= 1e-6 * np.abs(odd).sum():
-        return None
-    end = _toward(y, x)
-    return _DIRECTIONS[(_DIRECTIONS.index(end) + 4) % 8], end
+    towards = slope(odd)
+    return None if abs(towards) <= 1e-6 * np.abs(odd).sum() else _sides(towards)
 
 
-def _toward(y: float, x: float) -> str:
-    """The name of the direction of a vector, rows going down."""
-    return _DIRECTIONS[round(math.atan2(y, x) / (math.pi / 4)) % 8]
+def _sides(towards: complex) -> tuple[str, str]:
+    """(the side that a slope comes from, the one that it goes to)."""
+    end = round(degrees_of(towards) / 45) % 8
+    return _SIDES[(end + 4) % 8], _SIDES[end]
 
 
 def _is_round(weights: Array) -> bool:

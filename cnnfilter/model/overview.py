@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from cnnfilter.core.kernels import Kernel
 from cnnfilter.model.layer import Layer, Shape
 from cnnfilter.model.pipeline import Pipeline
 from cnnfilter.model.summary import Summary
+from cnnfilter.model.syntax import as_word
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,6 @@ def _settings(layer: Layer) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return "x".join(map(str, value))
-    return str(getattr(value, "name", None) or value) if getattr(value, "ndim", 0) == 0 else "(given)"
+    if isinstance(value, np.ndarray):
+        return "(given)"
+    return as_word(value.name if isinstance(value, Kernel) else value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnfilter.core.convolution import as_image
-from cnnfilter.core.samples import SampleType
+from cnnfilter.core.samples import Rendering, SampleType
 from cnnfilter.core.vocabulary import Mapping
 from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError, UnfitError
@@ -169,6 +169,11 @@ class Pipeline:
             stacks[node.name] = node.layer.makes_maps or any(stacks[above] for above in node.inputs)
         return stacks[name]
 
+    @property
+    def draws_weights(self) -> bool:
+        """Whether the weights of any layer are drawn by lot, so that nothing was learnt."""
+        return self._binding.draws
+
     def check_weights(self) -> None:
         """Refuse a lack of weights, a file of them that cannot be read, or one that lacks a tensor.
 
@@ -210,15 +215,13 @@ class Pipeline:
     ) -> tuple[Array, int, dict[str, Array]]:
         """(response or samples of the last layer, number of values clipped, outputs of the named layers, unmapped)."""
         last = self.last.name
-        is_stack = self.is_stack(last, image.shape)
+        rendering = Rendering(mapping, level_scale, samples=samples, per_map=self.is_stack(last, image.shape))
         clips = []
 
         def apply(node: Node, inputs: list[Array], tensors: Tensors) -> Array:
             if node.name != last:
                 return node(inputs, tensors)
-            result, clipped = node.layer.respond(
-                *inputs, tensors=tensors, mapping=mapping, samples=samples, level_scale=level_scale, is_stack=is_stack
-            )
+            result, clipped = node.layer.respond(*inputs, tensors=tensors, rendering=rendering)
             clips.append(clipped)
             return result
 
@@ -274,7 +277,11 @@ class Pipeline:
         return summarize(self._told_nodes, last, self.shapes(input_shape), self._schedule({last}))
 
     def classes(self, output: Array) -> list[tuple[str, float]] | None:
-        """(label, probability), the likeliest first, where the last layer is softmax or sigmoid over a vector."""
+        """(label, probability), the likeliest first, where the last layer is softmax or sigmoid over a vector.
+
+        Raises:
+            UnfitError: there are labels, but not one a class.
+        """
         if not self.last.layer.gives_probabilities or output.ndim != 1:
             return None
         labels = self.labels or tuple(map(str, range(len(output))))

@@ -239,7 +239,11 @@ class Dense(Learned):
             self._set(units=whole(self.units, "units"))
 
     def told_by(self, shape: Shape) -> dict[str, Any]:
-        """The fields that a weight tensor of `shape` tells, where they are not set."""
+        """The fields that a weight tensor of `shape` tells, where they are not set.
+
+        Raises:
+            UnfitError: it has another number of axes.
+        """
         if len(shape) != 2:
             raise UnfitError("weight", f"units x values is needed, {shape} came")
         return {"units": self.units or shape[0]}

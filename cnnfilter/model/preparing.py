@@ -46,7 +46,20 @@ class Gray(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Resize(Layer):
+class Sized(Layer):
+    """A layer with the size that comes out: N or YxX."""
+
+    main: ClassVar[str | None] = "size"
+
+    size: PairLike
+
+    def check(self) -> None:
+        """Refuse a wrong size."""
+        pair(self.size, "size")
+
+
+@dataclass(frozen=True, eq=False)
+class Resize(Sized):
     """Another size by antialiased bilinear interpolation, in float32, unrounded.
 
     `size` is N for the short side (the long one in proportion, cut to whole pixels) or YxX. Each new pixel is a mean of
@@ -57,13 +70,6 @@ class Resize(Layer):
     """
 
     type: ClassVar[str] = "resize"
-    main: ClassVar[str | None] = "size"
-
-    size: PairLike
-
-    def check(self) -> None:
-        """Refuse a wrong size."""
-        pair(self.size, "size")
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The new size."""
@@ -71,8 +77,6 @@ class Resize(Layer):
         y, x = pair(self.size, "size")
         if not _is_pair(self.size):
             y, x = (y, y * width // height) if height <= width else (x * height // width, x)
-        if min(y, x) < 1:
-            raise UnfitError("size", f"an image of {height}x{width} would become {y}x{x}")
         return y, x, *shapes[0][2:]
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
@@ -83,7 +87,7 @@ class Resize(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Crop(Layer):
+class Crop(Sized):
     """The middle of the image: N or YxX.
 
     >>> Crop(224).output_shape((256, 383, 3))
@@ -91,13 +95,6 @@ class Crop(Layer):
     """
 
     type: ClassVar[str] = "crop"
-    main: ClassVar[str | None] = "size"
-
-    size: PairLike
-
-    def check(self) -> None:
-        """Refuse a wrong size."""
-        pair(self.size, "size")
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The new size."""

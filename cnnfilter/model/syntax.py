@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnfilter.core.kernels import FILE_SUFFIXES, Kernel, as_kernel
+from cnnfilter.core.slips import is_apart_otherwise, second_meant
 from cnnfilter.errors import FileError, ParameterError
 from cnnfilter.model.layer import Layer
 from cnnfilter.model.layers import LAYERS, make
@@ -40,7 +41,13 @@ def parse_pipeline(text: str, *, weights: str | None = None, init: str | None = 
         place = f"step {number}"
         if not words:
             raise ParameterError("steps", f"{place} is empty; write TYPE [MAIN] [key=value ...] | ...")
-        layers.append(_layer(f"{place} ({words[0]})", words[0], *_arguments(place, words[1:])))
+        try:
+            layers.append(_layer(f"{place} ({words[0]})", words[0], *_arguments(place, words)))
+        except ParameterError as error:
+            if not is_apart_otherwise(words):
+                raise
+            told = f"{place}: {' '.join(words)[:60]!r} is not one step; separate steps with |, as in gray | relu"
+            raise ParameterError("steps", told) from error
         places.append(place)
     try:
         return Pipeline(tuple(layers), weights=weights, init=init, seed=seed, places=tuple(places))
@@ -49,7 +56,14 @@ def parse_pipeline(text: str, *, weights: str | None = None, init: str | None = 
 
 
 def load_pipeline(path: str) -> Pipeline:
-    """The pipeline in a TOML file; paths in it are relative to it.
+    r"""The pipeline in a TOML file; paths in it are relative to it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "edges.toml")
+    ...     _ = path.write_text('[[layer]]\ntype = "convolve"\nkernel = "sobel-v"')
+    ...     str(load_pipeline(str(path)))
+    'convolve sobel-v'
 
     Raises:
         FileError: missing, unreadable or no TOML.
@@ -65,6 +79,8 @@ def load_pipeline(path: str) -> Pipeline:
         text = file.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise FileError(path, "is not a TOML file") from error
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise FileError(path, f"cannot be read as a pipeline: {' '.join(reason.split())}") from error
     try:
@@ -158,19 +174,20 @@ def _steps(text: str) -> list[list[str]]:
 
 
 def _arguments(place: str, words: Sequence[str]) -> tuple[Any, dict[str, Any]]:
-    """(main value, values by key) of the words after the type."""
+    """(main value, values by key) of the words of a step, the type first."""
     main, keys = None, {}
-    for word in words:
+    for word in words[1:]:
         key, equals, value = word.partition("=")
-        if equals and re.fullmatch(r"[a-z_]+", key):
+        if equals and re.fullmatch(r"[a-z_-]+", key):
+            key = key.replace("-", "_")  # as the options are written
             if key in keys:
                 raise ParameterError("steps", f"{place}: {key} is given twice")
             keys[key] = _value(value) if key not in _TEXT_KEYS else value.split(",") if key == "from" else value
         elif main is None:
             main = word
         else:
-            slip = f"; did you mean {word.replace('-', '_', key.count('-'))}?" if equals else ""
-            raise ParameterError("steps", f"{place}: {word!r} is a second value without a key, after {main!r}{slip}")
+            told = f"{place}: {word!r} is a second value without a key, after {main!r}{second_meant(words[0], word)}"
+            raise ParameterError("steps", told)
     return main, keys
 
 
@@ -194,8 +211,8 @@ def _step(layer: Layer) -> str:
     words = [layer.type]
     values = _values(layer)
     if layer.main in values:
-        words.append(_quoted(_as_word(values.pop(layer.main))))
-    words += [f"{key}={_quoted(_as_word(value))}" for key, value in values.items()]
+        words.append(_quoted(as_word(values.pop(layer.main))))
+    words += [f"{key}={_quoted(as_word(value))}" for key, value in values.items()]
     return " ".join(words)
 
 
@@ -229,7 +246,12 @@ def _values(layer: Layer) -> dict[str, Any]:
     return values
 
 
-def _as_word(value: Any) -> str:
+def as_word(value: Any) -> str:
+    """A value as a line of steps has it, before it is quoted.
+
+    >>> as_word(True), as_word((2, 3)), as_word((0.5, 1)), as_word([[1, 2], [3, 4]])
+    ('true', '2x3', '0.5,1', '[[1, 2], [3, 4]]')
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):

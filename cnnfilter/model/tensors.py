@@ -74,6 +74,17 @@ class Binding:
             raise UnfitError("weights", f"{node.place}{self.weights} has no tensor {name!r}{near}")
         return self._file.shapes[name]
 
+    @property
+    def draws(self) -> bool:
+        """Whether any layer's weights are drawn by lot."""
+        for layer in (node.layer for node in self.nodes):
+            if isinstance(layer, Learned) and not isinstance(layer, BatchNorm):
+                in_file = self.weights is not None and _tensor_name(layer, "weight") is not None
+                is_array = isinstance(getattr(layer, "weight", None), np.ndarray)
+                if not is_array and (layer.init or (self.init and not in_file)):
+                    return True
+        return False
+
     def check(self) -> None:
         """Refuse a lack of weights, a file of them that cannot be read, or one that lacks a tensor.
 
@@ -92,7 +103,7 @@ class Binding:
                     if self._file is not None and name is not None:
                         self._shape_in_file(node, name)
                     elif getattr(layer, role) is None and not (isinstance(layer, BatchNorm) and name is None):
-                        raise UnfitError("weights", self._lack(node, role))
+                        raise self._lack(node, role)
         except FileError as error:
             wants = next((node.place for node in self.nodes if isinstance(node.layer, Learned)), "")
             raise ParameterError("weights", f"{wants}{error}") from error
@@ -134,12 +145,15 @@ class Binding:
             elif isinstance(layer, BatchNorm) and name is None:
                 found[role] = _drawn(role, shape, [])
             else:
-                raise UnfitError("weights", self._lack(node, role))
+                raise self._lack(node, role)
         return found
 
-    def _lack(self, node: Node, role: str) -> str:
-        where = f"{self.source}: " if self.source else ""
-        return f'{where}{node.place}{node.layer.type} has no {role}: name a file in weights, or init = "normal"'
+    def _lack(self, node: Node, role: str) -> UnfitError:
+        lack = f"{node.place}{node.layer.type} has no {role}"
+        if self.source:
+            lines = 'add the line weights = "FILE" or init = "normal" at the top of'
+            return UnfitError("file", f"{self.source}: {lack}; {lines} {self.source}")
+        return UnfitError("weights", f"{lack}; --weights FILE or --init normal (in Python weights, init) is needed")
 
 
 def _tensor_name(layer: Learned, role: str) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnfilter.core.convolution import as_image
 from cnnfilter.core.geometry import Windows
-from cnnfilter.core.samples import SampleType, rendered
+from cnnfilter.core.samples import Rendering, SampleType, rendered
 from cnnfilter.core.vocabulary import Mapping
 from cnnfilter.core.words import by
 from cnnfilter.errors import ParameterError
@@ -69,6 +69,8 @@ class Tracer:
         fits = len(at) == axes or (len(at), axes) == (2, 3)
         if not fits or any(not 0 <= place < size for place, size in zip(at, self.shape, strict=False)):
             what = "I" if axes == 1 else "Y,X" if axes == 2 else "Y,X,C"
+            if len(at) == 1 < axes:
+                raise ParameterError("at", f"{at[0]} lacks X; write Y,X, as in {at[0]},0")
             last = ",".join(str(size - 1) for size in self.shape)
             raise ParameterError(
                 "at", f"{','.join(map(str, at))} lies outside the output of {by(self.shape)}; {what} up to {last} fit"
@@ -179,14 +181,8 @@ def _samples(found: Tracer, *, is_result: bool) -> Array:
     if not is_result:
         return rendered(found.response, found.mapping, samples, found.level_scale, per_map=found.is_stack)[0]
     with naming(found.node), np.errstate(over="ignore", invalid="ignore"):
-        return found.node.layer.respond(
-            *found.arrays,
-            tensors=found.tensors,
-            mapping=found.mapping,
-            samples=samples,
-            level_scale=found.level_scale,
-            is_stack=found.is_stack,
-        )[0]
+        rendering = Rendering(found.mapping, found.level_scale, samples=samples, per_map=found.is_stack)
+        return found.node.layer.respond(*found.arrays, tensors=found.tensors, rendering=rendering)[0]
 
 
 def _level(

@@ -73,13 +73,13 @@ def _numbered_here(inputs: frozenset[tuple[int, int]], places: dict[int, str]) -
     return frozenset((here.get(device, device), inode) for device, inode in inputs)
 
 
-def do(told: Told, name: str, jobs: "list[Job]", base: str) -> Answer | None:
-    """Do the jobs; None where another worker has begun them under that name and was lost."""
+def do(told: Told, name: str, sent: bytes, base: str) -> Answer | None:
+    """Do the jobs, which are sent pickled; None where another worker has begun them under that name and was lost."""
     from distributed import get_worker
 
     worker: Any = get_worker()
     with _begun(worker, name) as is_first:
-        return _do(worker, told, name, jobs, base) if is_first else None
+        return _do(worker, told, name, pickle.loads(sent), base) if is_first else None
 
 
 @contextmanager

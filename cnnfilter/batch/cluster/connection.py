@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -20,8 +21,8 @@ from cnnfilter.errors import ParameterError
 
 Value = TypeVar("Value")
 
-# Seconds until a scheduler that does not answer is given up, and a cluster that has no workers.
-PATIENCE = 5.0
+# Seconds until a scheduler that does not answer is given up, with loading Dask, and a cluster that has no workers.
+PATIENCE = 8.0
 # Seconds that taking leave may last.
 GRACE = 1.0
 # What has to be the same everywhere, and how much of its version: results and what is sent depend on them.
@@ -81,17 +82,19 @@ def connection(place: int | str, most: int) -> Iterator[tuple[Any, Callable[[], 
     Raises:
         ParameterError: Dask is missing, or no scheduler or worker answers.
     """
+    until = time.monotonic() + PATIENCE
     try:
         distributed: Any = import_module("distributed")
     except ImportError as error:
         raise ParameterError("cluster", "needs an extra: pip install 'cnnfilter[cluster]'") from error
     logging.disable(logging.CRITICAL)  # Dask tells standard error much, some of it after the end; we tell what matters
     warnings.simplefilter("ignore")
+    sys.warnoptions[:] = ["ignore"]  # of processes that are started
     if isinstance(place, int):
         with _started(distributed, min(place, most)) as (client, kill):
             yield client, kill
         return
-    client = _connected(distributed, place)
+    client = _connected(distributed, place, until)
     try:
         yield client, lambda: False
     finally:
@@ -99,10 +102,11 @@ def connection(place: int | str, most: int) -> Iterator[tuple[Any, Callable[[], 
             aside(client.close, GRACE)
 
 
-def _connected(distributed: Any, address: str) -> Any:
+def _connected(distributed: Any, address: str, until: float) -> Any:
     """A client of the scheduler at an address, which has workers."""
+    seconds = max(1.0, until - time.monotonic())
     try:
-        client = aside(lambda: distributed.Client(address, timeout=PATIENCE, set_as_default=False), PATIENCE + 1)
+        client = aside(lambda: distributed.Client(address, timeout=seconds, set_as_default=False), seconds + 0.5)
     except Exception as error:
         raise ParameterError("cluster", f"no scheduler answers at {address} (within {PATIENCE:.0f} seconds)") from error
     try:

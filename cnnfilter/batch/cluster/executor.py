@@ -6,6 +6,7 @@ bottleneck, how many tasks are under way, so that memory stays flat, and what be
 
 import itertools
 import os
+import pickle
 import secrets
 import threading
 import time
@@ -18,8 +19,9 @@ from typing import Any
 from cnnfilter.batch.cluster import chunks
 from cnnfilter.batch.cluster.connection import aside, check_versions, connection, parse
 from cnnfilter.batch.cluster.places import check_places, folder_here, told, unseen_by
-from cnnfilter.batch.paths import STANDARD_STREAM, Job
+from cnnfilter.batch.paths import Job
 from cnnfilter.batch.report import Record
+from cnnfilter.batch.runner import uses_streams
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.errors import ClusterError, ParameterError
 from cnnfilter.images.temporary import sweep
@@ -95,9 +97,9 @@ class Cluster:
 
     def _sent(self, jobs: list[Job], *, is_second: bool = False) -> _Task:
         name = f"{self._run}-{next(self._count)}"
-        future = self._client.submit(
-            chunks.do, self._told, name, jobs, self._base, key=(f"cnnfilter-{self._run}", name), retries=0
-        )
+        sent = pickle.dumps(jobs)  # Dask would look for results of other tasks in every tuple
+        key = (f"cnnfilter-{self._run}", name)
+        future = self._client.submit(chunks.do, self._told, name, sent, self._base, key=key)
         return _Task(name, jobs, future, is_second)
 
     def _answer(self, task: _Task) -> chunks.Answer | str:
@@ -195,8 +197,7 @@ def connected(address: str, jobs: Sequence[Job], steps: list[Step], settings: Se
         ParameterError: a wrong address, no answer, a missing library, workers that differ or do not see the files.
     """
     place = parse(address)
-    names = {name for job in jobs for name in (job.source.path, *(target.path for target in job.targets))}
-    if STANDARD_STREAM in names:
+    if uses_streams(jobs):
         raise ParameterError("cluster", "standard input and output (-) are this machine's; name files")
     with connection(place, len(jobs)) as (client, kill):
         check_versions(client)

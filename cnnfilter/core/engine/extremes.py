@@ -123,10 +123,9 @@ class _Band:
         done = 1
         while done < size:
             further = min(done, size - done)
-            rest = length - further * shift
-            if rest > 0:
-                self.reduce(now[:rest], now[further * shift : length], out=spare[:rest])
-                now, spare, length = spare, now, rest
+            rest = length - further * shift  # some is left: no window is wider than a row with its padding
+            self.reduce(now[:rest], now[further * shift : length], out=spare[:rest])
+            now, spare, length = spare, now, rest
             done += further
         return now
 

@@ -30,6 +30,11 @@ def set_threads(count: int | None) -> None:
 
     Raises:
         ParameterError: not a whole number of at least 1.
+
+    >>> set_threads(2)
+    >>> threads()
+    2
+    >>> set_threads(None)
     """
     global _chosen
     _chosen = None if count is None else whole(count, "threads")

@@ -1,0 +1,58 @@
+"""Words among the inputs that belong to an option, and options that know what was meant."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from cnnfilter.cli.help import Option
+from cnnfilter.core.catalogue import FAMILIES, kernel_names
+from cnnfilter.core.kernels import FILE_SUFFIXES
+from cnnfilter.core.slips import kind_meant
+from cnnfilter.core.vocabulary import KINDS
+from cnnfilter.errors import ParameterError
+
+
+def refuse_misplaced(operation: str, inputs: Sequence[str]) -> None:
+    """Refuse a kind, a kernel or a pipeline file where a picture is wanted.
+
+    Raises:
+        ParameterError: names the word and the option that it is for.
+    """
+    for word in inputs:
+        is_file, suffix = os.path.lexists(word), os.path.splitext(word)[1].lower()
+        if operation == "pool" and word in KINDS and not is_file:
+            raise ParameterError("input", f"{word}: no such file; --kind {word}?")
+        if operation == "convolve" and word.partition(":")[0] in (*kernel_names(), *FAMILIES) and not is_file:
+            raise ParameterError("input", f"{word}: no such file; --kernel {word}?")
+        if operation == "convolve" and suffix in FILE_SUFFIXES and suffix != ".npy":
+            raise ParameterError("input", f"{word}: is no picture; --kernel {word}?")
+        if operation == "pipeline" and suffix == ".toml":
+            raise ParameterError("input", f"{word}: is no picture; --file {word}?")
+
+
+class KernelOption(Option):
+    """An option for kernels which, where it is missing, looks for them among the inputs."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value, or the error that it is missing."""
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            refuse_misplaced("convolve", ctx.params.get("inputs") or ())
+            raise
+
+
+class KindChoice(click.Choice[str]):
+    """A choice of kinds that knows their other names."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The kind, or an error that says what was meant."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            meant = kind_meant(value)
+            if not meant:
+                raise
+            raise click.BadParameter(error.message.rstrip(".") + meant, ctx=ctx, param=param) from error
