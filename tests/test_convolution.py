@@ -13,7 +13,7 @@ from arrays import FLOATS, LAYOUTS, as_float32, laid_out, nested, random_image, 
 from hypothesis import assume, given, settings, strategies as st
 
 import cnnfilter
-from cnnfilter.core import convolution, engine
+from cnnfilter.core import engine, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -1230,8 +1230,8 @@ def test_the_parts_of_a_gradient_go_band_by_band(monkeypatch: pytest.MonkeyPatch
         return planned._replace(band_rows=planned.band_rows + next(count))
 
     monkeypatch.setattr(engine, "plan", uneven)
-    convolution._remembered.cache_clear()
+    prepared._remembered.cache_clear()
     found = cnnfilter.convolve(image, "scharr", stride=2)
-    convolution._remembered.cache_clear()
+    prepared._remembered.cache_clear()
     assert next(count) == 2
     np.testing.assert_allclose(found, wanted, rtol=5e-6, atol=1e-3)

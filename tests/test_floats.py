@@ -313,7 +313,7 @@ def test_samples_are_within_a_level_of_the_exact_ones(kernel: str, mapping: Any,
     rng = np.random.default_rng(0)
     image = rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, (60, 41, 3), dtype, endpoint=True)
     convolution = Convolution.of(kernel, scale="7/5", bias="1/3")
-    found, clipped = convolution.respond(image, mapping)
+    found, clipped = convolution.respond(image, Rendering(mapping))
     task = Correlation(cnnfilter.kernel(kernel).matrix, convolution.windows, "reflect")
     samples = SampleType.of(image.dtype)
     rendering = Rendering(mapping, convolution.scale, convolution.bias, samples)

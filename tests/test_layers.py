@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cnnfilter
-from cnnfilter.core.samples import SampleType
+from cnnfilter.core.samples import UINT8, UINT16, Rendering
 from cnnfilter.errors import ParameterError, UnfitError
 from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.layers import LAYERS, make
@@ -29,13 +29,12 @@ if TYPE_CHECKING:
 
 RGB = np.random.default_rng(8).integers(0, 256, (9, 11, 3)).astype(np.uint8)
 ALPHA = np.arange(99, dtype=np.uint8).reshape(9, 11)
-UINT8 = SampleType.of(np.dtype(np.uint8))
 
 
 def written(steps: str, mapping: Mapping, image: Array = RGB, **options: Any) -> tuple[Array, int]:
     """(samples of 8 bits, number of values clipped) of a pipeline's result."""
     pipeline = cnnfilter.parse_pipeline(steps, init="normal", seed=3)
-    result, clipped, tapped = pipeline.respond(image, mapping, UINT8, **options)
+    result, clipped, tapped = pipeline.respond(image, Rendering(mapping, samples=UINT8), **options)
     assert not tapped
     return result, clipped
 
@@ -80,7 +79,7 @@ def test_other_layers_clip_and_count() -> None:
 
 def test_levels_of_another_depth() -> None:
     pipeline = cnnfilter.parse_pipeline("relu")
-    result, clipped, _ = pipeline.respond(RGB, "clip", SampleType.of(np.dtype(np.uint16)), Fraction(257))
+    result, clipped, _ = pipeline.respond(RGB, Rendering("clip", Fraction(257), samples=UINT16))
     assert result.dtype == np.uint16
     assert clipped == 0
     np.testing.assert_array_equal(result, RGB.astype(np.uint16) * 257)

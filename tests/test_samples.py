@@ -10,7 +10,7 @@ import pytest
 
 import cnnfilter
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.samples import SampleType, rendered, scaled_levels, to_gray
+from cnnfilter.core.samples import Rendering, SampleType, rendered, scaled_levels, to_gray
 from cnnfilter.errors import UnfitError
 
 if TYPE_CHECKING:
@@ -62,9 +62,10 @@ def test_gray_images_stay_and_luma_wants_three_channels() -> None:
 
 
 def samples_of(
-    response: Any, mapping: Mapping, dtype: str, scale: Fraction = Fraction(1), **options: bool
+    response: Any, mapping: Mapping, dtype: str, scale: Fraction = Fraction(1), *, per_map: bool = False
 ) -> tuple[list[Any], int]:
-    samples, clipped = rendered(np.asarray(response), mapping, SampleType.of(np.dtype(dtype)), scale, **options)
+    rendering = Rendering(mapping, scale, samples=SampleType.of(np.dtype(dtype)), per_map=per_map)
+    samples, clipped = rendered(np.asarray(response), rendering)
     assert samples.dtype == dtype
     return samples.tolist(), clipped
 
@@ -147,5 +148,5 @@ def test_infinities_clip_and_what_is_no_number_is_refused() -> None:
 def test_whole_sums_become_levels_of_floats() -> None:
     convolution = Convolution.of("1 1", padding="valid", scale="1/2")
     image = np.array([[1, 2, 254]], np.uint8)
-    found, clipped = convolution.respond(image, "clip", SampleType.of(np.dtype(np.float32)))
+    found, clipped = convolution.respond(image, Rendering("clip", samples=SampleType.of(np.dtype(np.float32))))
     assert (found.dtype.name, found.tolist(), clipped) == ("float32", [[1.5, 128.0]], 0)

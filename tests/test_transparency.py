@@ -14,14 +14,13 @@ from hypothesis import given, settings, strategies as st
 from cnnfilter.core import transparency
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.geometry import Windows
-from cnnfilter.core.samples import SampleType
+from cnnfilter.core.samples import RAW, UINT8, UINT16, Rendering, SampleType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
-UINT8, UINT16 = SampleType.of(np.dtype(np.uint8)), SampleType.of(np.dtype(np.uint16))
 BLUR = [[Fraction(1, 9)] * 3] * 3
 SHARPEN = [[Fraction(n) for n in row] for row in ((0, -1, 0), (-1, 5, -1), (0, -1, 0))]
 
@@ -84,7 +83,7 @@ def test_premultiplied_colours_by_hand(
     options = {"stride": stride, "pad_mode": pad_mode}
     convolution = Convolution.of(kernel[0], scale=scale, bias=bias, **options)
     samples = SampleType.of(np.dtype(dtype))
-    result, veil, clipped = transparency.premultiplied(convolution, image, alpha, "clip", samples)
+    result, veil, clipped = transparency.premultiplied(convolution, image, alpha, Rendering("clip", samples=samples))
     colours, wanted_veil = by_hand(image, alpha, kernel[1], scale, bias, **options)
     wanted, wanted_clipped = reference.to_samples(colours, "clip", 0, most, (most + 1) // 2)
     assert result.dtype == veil.dtype == dtype
@@ -98,7 +97,7 @@ def test_transparent_pixels_do_not_bleed_into_opaque_ones() -> None:
     image = np.array([[[200, 0, 0], [0, 255, 0]]], np.uint8)
     alpha = np.array([[255, 0]], np.uint8)
     convolution = Convolution.of("1 1 1", padding="same", pad_mode="zero")
-    result, veil, clipped = transparency.premultiplied(convolution, image, alpha, "clip", UINT8)
+    result, veil, clipped = transparency.premultiplied(convolution, image, alpha, Rendering("clip", samples=UINT8))
     assert result.tolist() == [[[200, 0, 0], [200, 0, 0]]]
     assert veil.tolist() == [[255, 255]]
     assert clipped == 0
@@ -106,7 +105,7 @@ def test_transparent_pixels_do_not_bleed_into_opaque_ones() -> None:
 
 def test_where_nothing_is_opaque_the_colour_is_nothing() -> None:
     image, alpha = np.full((2, 2), 77, np.uint8), np.zeros((2, 2), np.uint8)
-    result, veil, _ = transparency.premultiplied(Convolution.of("blur"), image, alpha, "clip", UINT8)
+    result, veil, _ = transparency.premultiplied(Convolution.of("blur"), image, alpha, Rendering("clip", samples=UINT8))
     assert not result.any()
     assert not veil.any()
 
@@ -114,16 +113,18 @@ def test_where_nothing_is_opaque_the_colour_is_nothing() -> None:
 def test_a_kernel_of_negative_weights_shows_nothing_of_what_it_takes_away() -> None:
     image, alpha = np.full((1, 3), 100, np.uint8), np.full((1, 3), 255, np.uint8)
     upside_down = Convolution.of("-1 -1 -1", pad_mode="edge")
-    result, veil, _ = transparency.premultiplied(upside_down, image, alpha, "clip", UINT8)
+    result, veil, _ = transparency.premultiplied(upside_down, image, alpha, Rendering("clip", samples=UINT8))
     assert (result.tolist(), veil.tolist()) == ([[0, 0, 0]], [[0, 0, 0]])
     twice = Convolution.of("-1 -1 -1", pad_mode="edge", scale="-1/3")
-    result, veil, _ = transparency.premultiplied(twice, image, alpha, "clip", UINT8)
+    result, veil, _ = transparency.premultiplied(twice, image, alpha, Rendering("clip", samples=UINT8))
     assert (result.tolist(), veil.tolist()) == ([[100, 100, 100]], [[255, 255, 255]])
 
 
 def test_levels_of_another_depth() -> None:
     image, alpha = np.full((3, 3, 3), 100, np.uint8), np.full((3, 3), 51, np.uint8)
-    result, veil, _ = transparency.premultiplied(Convolution.of("blur"), image, alpha, "clip", UINT16, Fraction(257))
+    result, veil, _ = transparency.premultiplied(
+        Convolution.of("blur"), image, alpha, Rendering("clip", Fraction(257), samples=UINT16)
+    )
     assert result.dtype == veil.dtype == np.uint16
     assert np.unique(result).tolist() == [100 * 257]
     assert np.unique(veil).tolist() == [51 * 257]
@@ -131,7 +132,7 @@ def test_levels_of_another_depth() -> None:
 
 def test_responses_are_floats_and_alpha_keeps_its_type() -> None:
     image, alpha = np.full((2, 2), 100, np.uint8), np.full((2, 2), 128, np.uint8)
-    result, veil, clipped = transparency.premultiplied(Convolution.of("blur"), image, alpha, "raw", None)
+    result, veil, clipped = transparency.premultiplied(Convolution.of("blur"), image, alpha, RAW)
     assert (result.dtype.name, veil.dtype.name, clipped) == ("float32", "uint8", 0)
     np.testing.assert_allclose(result, 100)
     assert np.unique(veil).tolist() == [128]

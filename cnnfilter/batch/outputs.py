@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.batch.paths import STANDARD_STREAM
 from cnnfilter.batch.settings import Settings
-from cnnfilter.core.samples import UINT8, UINT16, SampleType
+from cnnfilter.core.samples import UINT8, UINT16, Rendering, SampleType
 from cnnfilter.core.vocabulary import Depth, Mapping
 from cnnfilter.errors import OutputError, ParameterError, UnfitError
 from cnnfilter.images import files
@@ -37,6 +37,11 @@ class Form(NamedTuple):
     depth: Depth
     level_scale: Fraction = Fraction(1)
     is_stack: bool = False
+
+    @property
+    def rendering(self) -> Rendering:
+        """What becomes of responses."""
+        return Rendering(self.mapping, self.level_scale, samples=self.samples, per_map=self.is_stack)
 
     @property
     def target(self) -> SampleType:

@@ -282,9 +282,7 @@ def _ranked(work: _Work, output: _Output, vector: NDArray[Any]) -> tuple[dict[st
 
 def _mapped(response: NDArray[Any], form: Form | None) -> tuple[NDArray[Any], int]:
     """(samples, number of values clipped) of a response that is there as a whole."""
-    if form is None or form.samples is None:
-        return response, 0
-    return rendered(response, form.mapping, form.samples, form.level_scale, per_map=form.is_stack)
+    return (response, 0) if form is None else rendered(response, form.rendering)
 
 
 def _computed(work: _Work, form: Form) -> tuple[NDArray[Any], NDArray[Any] | None, int, dict[str, NDArray[Any]]]:
@@ -294,10 +292,8 @@ def _computed(work: _Work, form: Form) -> tuple[NDArray[Any], NDArray[Any] | Non
     filtered = work.settings.alpha == "filter" and isinstance(layer, Convolve)
     if alpha is not None and filtered and layer.carried_alpha(alpha) is not None:
         operation = cast("Convolve", layer).operation
-        return *premultiplied(operation, pixels, alpha, form.mapping, form.samples, form.level_scale), {}
-    result, clipped, tapped = pipeline.respond(
-        pixels, form.mapping, form.samples, form.level_scale, work.observe, work.step.taps
-    )
+        return *premultiplied(operation, pixels, alpha, form.rendering), {}
+    result, clipped, tapped = pipeline.respond(pixels, form.rendering, work.observe, work.step.taps)
     alpha = None if alpha is None else pipeline.carried_alpha(alpha)
     if alpha is not None and form.samples is not None:
         alpha = scaled_levels(alpha, form.target, form.level_scale)

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any
 
-from cnnfilter.core import signals
+from cnnfilter import signals
 
 # A worker is asked to end, and made to after that many seconds.
 GRACE = 1.0

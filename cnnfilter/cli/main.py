@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
+from cnnfilter import signals
 from cnnfilter.cli.stderr import complain
-from cnnfilter.core import signals
 from cnnfilter.errors import CnnfilterError, ParameterError
 
 PROGRAM = "cnnfilter"

@@ -5,8 +5,8 @@ import signal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress as RichProgress, TextColumn, TimeRemainingColumn
 
+from cnnfilter import signals
 from cnnfilter.batch.report import Record
-from cnnfilter.core import signals
 
 
 class Progress:

@@ -1,7 +1,5 @@
 """Convolution: what is computed, and checks of what users pass; the engine computes it."""
 
-import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
@@ -10,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core import engine
-from cnnfilter.core.engine import small, threads
-from cnnfilter.core.engine.gradient import Magnitude
+from cnnfilter.core.arrays import as_image, as_numbers
+from cnnfilter.core.engine import small
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import (
     PaddingLike,
@@ -24,8 +22,9 @@ from cnnfilter.core.geometry import (
 )
 from cnnfilter.core.kernels import Kernel, as_kernel
 from cnnfilter.core.numbers import exact, flag
-from cnnfilter.core.samples import Rendering, SampleType, auto_mapping
-from cnnfilter.core.vocabulary import CHANNELS, MAPPINGS, Channels, Mapping, choice
+from cnnfilter.core.prepared import prepare
+from cnnfilter.core.samples import RAW, Rendering, auto_mapping
+from cnnfilter.core.vocabulary import CHANNELS, Channels, Mapping, choice
 from cnnfilter.errors import ParameterError, UnfitError
 
 if TYPE_CHECKING:
@@ -106,37 +105,18 @@ class Convolution:
         return auto_mapping(sums_to_zero=kernel.sums_to_zero, bias=self.bias, is_stack=is_stack, to_float=to_float)
 
     def respond(
-        self,
-        image: NDArray[Any],
-        mapping: Mapping = "raw",
-        samples: SampleType | None = None,
-        level_scale: Fraction = Fraction(1),
-        *,
-        count: bool = True,
-        is_stack: bool = False,
+        self, image: NDArray[Any], rendering: Rendering = RAW, *, count: bool = True
     ) -> tuple[NDArray[Any], int]:
         """(response or samples, number of values clipped, if they are to be counted).
 
-        `samples` are by default of the image's own type. Responses are multiplied by `level_scale`, the ratio between
-        the levels of the samples and those of the image, before they are mapped.
-        """
-        planes = image if image.ndim == 3 else image[:, :, None]
-        asked = (image.shape, mapping, samples, level_scale, count, is_stack)
-        if self.kernel.matrix.size > LARGEST_REMEMBERED or (image.dtype.kind in "iu" and image.dtype.itemsize == 8):
-            return _prepared(self, planes, *asked).run(planes)
-        return _remembered(self, image.dtype, threads.threads(), *asked).run(planes)
-
-    def prepared(self, shape: tuple[int, ...], dtype: np.dtype[Any], mapping: Mapping = "auto") -> "Prepared":
-        """How images of that shape and type become samples of their own type; nothing is computed.
+        `rendering` says what becomes of responses: their gain is the ratio between the levels of the samples and those
+        of the image. Without samples they are of the image's own type, unless they are raw.
 
         Raises:
             UnfitError: the output would be empty, or a bank takes another number of channels.
         """
-        return _remembered(self, dtype, threads.threads(), shape, mapping, None, Fraction(1), True, False)
-
-
-# Entries of a kernel from which on plans are not remembered.
-LARGEST_REMEMBERED = 1 << 16
+        planes = image if image.ndim == 3 else image[:, :, None]
+        return prepare(self, image.shape, planes, rendering, count=count).run(planes)
 
 
 def convolve(
@@ -192,7 +172,7 @@ def convolve(
         bias=bias,
         flip=flip,
     )
-    return parsed.respond(as_image(image), cast("Mapping", choice(mapping, MAPPINGS, "mapping")), count=False)[0]
+    return parsed.respond(as_image(image), Rendering.of(mapping), count=False)[0]
 
 
 def conv2d(
@@ -250,116 +230,3 @@ def conv2d(
     if name and small.keep(name, task, image.shape) and (result := small.responses(name, x, weight, bias)) is not None:
         return result
     return engine.responses(task, image, offsets)
-
-
-def as_numbers(values: "ArrayLike", parameter: str) -> NDArray[Any]:
-    """`values` as an array of booleans, integers or floats.
-
-    Raises:
-        ParameterError: ragged, or of another type.
-    """
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ParameterError(parameter, "rows of different lengths are no array") from error
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise ParameterError(parameter, f"booleans, integers or floats are needed, {array.dtype} came")
-    return array
-
-
-def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
-    """`image` as an array of numbers, height x width or height x width x channels.
-
-    Raises:
-        ParameterError: any other shape or type, or no values.
-    """
-    array = as_numbers(image, parameter)
-    if array.ndim not in (2, 3) or not array.size:
-        raise ParameterError(parameter, f"height x width or height x width x channels is needed, {array.shape} came")
-    if array.dtype.kind == "u" and array.dtype.itemsize == 8:
-        if int(array.max()) >= 2**63:
-            raise ParameterError(parameter, "whole numbers above 2^63 are too large")
-        array = array.astype(np.int64)
-    return array
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A convolution planned for one kind of image: two tasks for a gradient magnitude, otherwise one."""
-
-    shape: tuple[int, ...]  # of the response
-    tasks: list[Correlation]
-    plans: list[engine.Plan]
-    rendering: Rendering
-    magnitude: Magnitude | None = None
-
-    def run(self, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
-        """(response or samples, number of values clipped) for an image of (height, width, channels)."""
-        if planned := self.magnitude or self.plans[0].whole:
-            result, clipped = engine.rendered(planned, image)
-            return result.reshape(self.shape), clipped
-        bands = functools.partial(_bands, self.tasks, image, self.plans)
-        bounds = None if len(self.tasks) > 1 else self.plans[0].bounds
-        result, clipped = self.rendering.render(bands, self.tasks[0].output_shape(image.shape), bounds)
-        return result.reshape(self.shape), clipped
-
-
-def _prepared(
-    convolution: Convolution,
-    image: NDArray[Any],
-    shape: tuple[int, ...],
-    mapping: Mapping,
-    samples: SampleType | None,
-    level_scale: Fraction,
-    count: bool,
-    is_stack: bool,
-) -> Prepared:
-    """Plans for images of the type of `image`, (height, width, channels), which users have as `shape`."""
-    kernel = convolution.kernel.spanning(image.shape[2])
-    kernel = kernel.flipped() if convolution.flip else kernel
-    mapping = convolution.resolve(mapping, to_float=image.dtype.kind == "f", is_stack=is_stack)
-    rendering = Rendering(
-        mapping,
-        convolution.scale / kernel.divisor * level_scale,
-        convolution.bias * level_scale,
-        None if mapping == "raw" else samples or SampleType.of(image.dtype),
-        per_map=is_stack or kernel.is_bank,
-    )
-    matrices = kernel.matrix if kernel.is_gradient else kernel.matrix[None]
-    sums = convolution.channels == "sum" and not kernel.is_bank
-    tasks = [Correlation(matrix, convolution.windows, convolution.pad_mode, sums) for matrix in matrices]
-    output = convolution.output_shape(shape)
-    if not kernel.is_gradient:
-        return Prepared(output, tasks, [engine.plan(tasks[0], image, rendering, count=count)], rendering)
-    plans = [engine.plan(task, image) for task in tasks]
-    if len({(planned.strategy, planned.band_rows) for planned in plans}) > 1:  # a gradient's parts go band by band
-        plans = [engine.plain(task, image) for task in tasks]
-    magnitude = engine.magnitude(tasks, image, rendering, count=count)
-    return Prepared(output, tasks, plans, rendering, magnitude)
-
-
-@functools.lru_cache(maxsize=32)
-def _remembered(
-    convolution: Convolution,
-    dtype: np.dtype[Any],
-    threads: int,  # with which plans change, but not results
-    shape: tuple[int, ...],
-    *asked: Any,
-) -> Prepared:
-    """What is prepared once for all images of a shape and a type, if that tells all (not so for 64 bits)."""
-    stand_in = np.broadcast_to(np.zeros((), dtype), (*shape, 1)[:3])
-    return _prepared(convolution, stand_in, shape, *asked)
-
-
-def _bands(
-    tasks: list[Correlation], image: NDArray[Any], plans: list[engine.Plan]
-) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """The sums of one task, or the magnitude of the gradient whose parts two tasks give."""
-    if len(tasks) == 1:
-        yield from engine.sums(tasks[0], image, plans[0])
-        return
-    vertical, horizontal = (engine.sums(task, image, planned) for task, planned in zip(tasks, plans, strict=True))
-    for (rows, v), (_, h) in zip(vertical, horizontal, strict=True):
-        v, h = v.astype(np.float64), h.astype(np.float64)
-        with np.errstate(over="ignore"):
-            yield rows, np.sqrt(v * v + h * h)

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core import engine
-from cnnfilter.core.convolution import as_image
+from cnnfilter.core.arrays import as_image
 from cnnfilter.core.engine import extremes, means
 from cnnfilter.core.engine.layout import BandPlan
 from cnnfilter.core.engine.padding import padded_rows
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PAD_MODES, PaddingLike, Pair, PairLike, Sides, Windows, pair
 from cnnfilter.core.numbers import flag
-from cnnfilter.core.samples import BAND, Rendering, SampleType, auto_mapping, sample_bounds
-from cnnfilter.core.vocabulary import KINDS, MAPPINGS, Kind, Mapping, choice
+from cnnfilter.core.samples import BAND, RAW, Rendering, SampleType, auto_mapping, sample_bounds
+from cnnfilter.core.vocabulary import KINDS, Kind, Mapping, choice
 from cnnfilter.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -91,26 +91,24 @@ class Pooling:
         return auto_mapping(sums_to_zero=False, bias=Fraction(0), is_stack=False, to_float=to_float)
 
     def respond(
-        self,
-        image: NDArray[Any],
-        mapping: Mapping = "raw",
-        samples: SampleType | None = None,
-        level_scale: Fraction = Fraction(1),
-        *,
-        count: bool = True,
+        self, image: NDArray[Any], rendering: Rendering = RAW, *, count: bool = True
     ) -> tuple[NDArray[Any], int]:
-        """(response or samples, number of values clipped), as `Convolution.respond`."""
+        """(response or samples, number of values clipped), as `Convolution.respond`.
+
+        Raises:
+            UnfitError: the output would be empty.
+        """
         shape = self.output_shape(image.shape)
         planes = image if image.ndim == 3 else image[:, :, None]
-        mapping = self.resolve(mapping, to_float=image.dtype.kind == "f")
+        mapping = self.resolve(rendering.mapping, to_float=image.dtype.kind == "f")
         own = SampleType.of(image.dtype)
-        samples = samples or own
-        untouched = mapping == "clip" and samples == own and level_scale == 1 and image.dtype.kind != "f"
+        samples = rendering.samples or own
+        untouched = mapping == "clip" and samples == own and rendering.gain == 1 and image.dtype.kind != "f"
         if self.kind != "avg" and (mapping == "raw" or untouched):
             return self._extremes(planes).reshape(shape), 0
         if untouched and (plan := means.plan(planes, self.windows(image.shape))):
             return means.run(plan, planes).reshape(shape), 0
-        rendering = Rendering(mapping, level_scale, samples=None if mapping == "raw" else samples)
+        rendering = replace(rendering, mapping=mapping, samples=None if mapping == "raw" else samples)
         if (fused := self._fused(planes, rendering, count=count)) is not None:
             result, clipped = engine.rendered(fused, planes)
             return result.reshape(shape), clipped
@@ -211,7 +209,7 @@ def pool(
         count_include_pad=count_include_pad,
         dilation=dilation,
     )
-    return parsed.respond(as_image(image), cast("Mapping", choice(mapping, MAPPINGS, "mapping")), count=False)[0]
+    return parsed.respond(as_image(image), Rendering.of(mapping), count=False)[0]
 
 
 def _frozen(padding: Any) -> Any:

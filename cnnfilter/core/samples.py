@@ -8,13 +8,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.numbers import fit, whole_type
-from cnnfilter.core.vocabulary import Gray, Mapping
+from cnnfilter.core.vocabulary import MAPPINGS, Gray, Mapping, choice
 from cnnfilter.errors import UnfitError
 
 Array = NDArray[Any]
@@ -67,6 +67,15 @@ class Rendering:
     bias: Fraction = Fraction(0)
     samples: SampleType | None = None
     per_map: bool = False
+
+    @classmethod
+    def of(cls, mapping: str) -> "Rendering":
+        """Nothing but the mapping of that name.
+
+        Raises:
+            ParameterError: there is none; names what there is.
+        """
+        return cls(cast("Mapping", choice(mapping, MAPPINGS, "mapping")))
 
     def common(self) -> tuple[int, int, int]:
         """(factor, offset, divisor) with sum x gain + bias == (sum x factor + offset) / divisor."""
@@ -121,6 +130,9 @@ class Rendering:
             least, most = np.fmin.reduce(values, axis=axes), np.fmax.reduce(values, axis=axes)  # passing over NaN
             low, high = (least, most) if low is None else (np.minimum(low, least), np.maximum(high, most))
         return low, high
+
+
+RAW = Rendering("raw")
 
 
 class _Exact:
@@ -221,10 +233,17 @@ def _clip(levels: Array, samples: SampleType) -> tuple[Array, int]:
     return bounded.astype(samples.dtype), int(clipped)
 
 
-def rendered(
-    array: Array, mapping: Mapping, samples: SampleType, level_scale: Fraction = Fraction(1), *, per_map: bool = False
-) -> tuple[Array, int]:
-    """(samples, number of values clipped) from a response that is there as a whole."""
+def rendered(array: Array, rendering: Rendering) -> tuple[Array, int]:
+    """(samples, number of values clipped) from a response that is there as a whole; itself where it stays raw.
+
+    >>> rendered(np.array([[-3, 4]]), Rendering("abs", Fraction(1, 2), samples=UINT8))[0].tolist()
+    [[2, 2]]
+
+    Raises:
+        UnfitError: NaN, for which integer samples have no level.
+    """
+    if rendering.mapping == "raw" or rendering.samples is None:
+        return array, 0
     height, width, channels = shape = (*array.shape, 1, 1)[:3]
     planes: Array = array.reshape(shape)
     rows = max(1, BAND // (width * channels))
@@ -235,7 +254,6 @@ def rendered(
             yield band, planes[band] if planes.dtype.kind in "iub" else planes[band].astype(np.float64)
 
     bounds = None if planes.dtype.kind == "f" else sample_bounds(planes)
-    rendering = Rendering(mapping, level_scale, samples=samples, per_map=per_map)
     result, clipped = rendering.render(bands, (height, width, channels), bounds)
     return result.reshape(array.shape), clipped
 

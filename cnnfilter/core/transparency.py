@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.engine.padding import padded_rows
 from cnnfilter.core.geometry import Windows
-from cnnfilter.core.samples import BAND, Rendering, SampleType
-from cnnfilter.core.vocabulary import Mapping
+from cnnfilter.core.samples import BAND, Rendering
 
 # Types that hold products of two samples.
 _WIDER: dict[type[np.generic], type[np.generic]] = {
@@ -29,12 +28,7 @@ def kept(windows: Windows, alpha: NDArray[Any]) -> NDArray[Any]:
 
 
 def premultiplied(
-    convolution: Convolution,
-    image: NDArray[Any],
-    alpha: NDArray[Any],
-    mapping: Mapping,
-    samples: SampleType | None,
-    level_scale: Fraction = Fraction(1),
+    convolution: Convolution, image: NDArray[Any], alpha: NDArray[Any], rendering: Rendering
 ) -> tuple[NDArray[Any], NDArray[Any], int]:
     """(samples or response, alpha, number of values clipped) of colours weighted with their opacity.
 
@@ -43,11 +37,11 @@ def premultiplied(
     to the colour. Where nothing is opaque the colour is 0. Not for kernels that sum to zero.
     Source: Porter and Duff, "Compositing digital images", 1984.
     """
-    opaque = np.iinfo(alpha.dtype).max
+    opaque, level_scale = np.iinfo(alpha.dtype).max, rendering.gain
     gain = float(convolution.scale / convolution.kernel.divisor)
     planes = image if image.ndim == 3 else image[:, :, None]
     height, width, channels = (*convolution.windows.output_size(*alpha.shape), planes.shape[2])
-    veil_type = alpha.dtype if samples is None else samples.dtype
+    veil_type = alpha.dtype if rendering.samples is None else rendering.samples.dtype
     veil = np.empty((height, width), veil_type)
 
     def bands() -> Iterator[tuple[slice, NDArray[Any]]]:
@@ -60,8 +54,8 @@ def premultiplied(
             seen = below * gain > 0
             yield rows, np.where(seen, colours / np.where(seen, below, 1), 0)
 
-    rendering = Rendering(mapping, level_scale, convolution.bias * level_scale, samples)
-    result, clipped = rendering.render(bands, (height, width, channels), None)
+    biased = replace(rendering, bias=convolution.bias * level_scale)
+    result, clipped = biased.render(bands, (height, width, channels), None)
     return result.reshape(height, width, *image.shape[2:]), veil, clipped
 
 

@@ -15,6 +15,8 @@ from cnnfilter.core.analysis import Facts, Number, Part, facts, over
 from cnnfilter.core.character import Character, character
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.geometry import Pair, Sides
+from cnnfilter.core.prepared import prepare, stand_in
+from cnnfilter.core.samples import Rendering
 from cnnfilter.core.spectrum import STEPS, Spectrum, spectrum
 from cnnfilter.core.vocabulary import Mapping
 
@@ -196,7 +198,8 @@ def executions(
     convolution: Convolution, shape: Shape, dtype: np.dtype[Any] = UINT8, mapping: Mapping = "auto"
 ) -> tuple[Execution, ...]:
     """How an image of that shape and type would be filtered: one task, or the two of a gradient magnitude."""
-    prepared, is_bank = convolution.prepared(shape, dtype, mapping), convolution.kernel.is_bank
+    prepared = prepare(convolution, shape, stand_in(shape, dtype), Rendering(mapping), count=True)
+    is_bank = convolution.kernel.is_bank
     windows, macs = convolution.windows, convolution.macs(shape) // len(prepared.tasks)
     found = []
     for index, (task, planned) in enumerate(zip(prepared.tasks, prepared.plans, strict=True)):

@@ -89,8 +89,7 @@ class Convolve(Layer):
 
     def respond(self, *arrays: Array, tensors: Tensors, rendering: Rendering) -> tuple[Array, int]:
         """(response or samples, number of values clipped), with nothing wide in between."""
-        mapping, samples, level_scale = rendering.mapping, rendering.samples, rendering.gain
-        return self.operation.respond(arrays[0], mapping, samples, level_scale, is_stack=rendering.per_map)
+        return self.operation.respond(arrays[0], rendering)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +133,7 @@ class Pool(Layer):
 
     def carried_alpha(self, alpha: Array) -> Array | None:
         """The alpha, pooled like a colour."""
-        return self.operation.respond(alpha, "clip")[0]
+        return self.operation.respond(alpha, Rendering("clip"))[0]
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The response."""
@@ -144,4 +143,4 @@ class Pool(Layer):
         """(response or samples, number of values clipped), with nothing wide in between."""
         if rendering.per_map:
             return super().respond(*arrays, tensors=tensors, rendering=rendering)
-        return self.operation.respond(arrays[0], rendering.mapping, rendering.samples, rendering.gain)
+        return self.operation.respond(arrays[0], rendering)

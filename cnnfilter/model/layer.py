@@ -113,10 +113,8 @@ class Layer(ABC):
     def respond(self, *arrays: Array, tensors: Tensors, rendering: Rendering) -> tuple[Array, int]:
         """(response or samples, number of values clipped) of the last layer of a pipeline."""
         result = self(*arrays, tensors=tensors)
-        if rendering.mapping == "raw" or rendering.samples is None:
-            return result, 0
         with np.errstate(invalid="ignore"):
-            return rendered(result, rendering.mapping, rendering.samples, rendering.gain, per_map=rendering.per_map)
+            return rendered(result, rendering)
 
     def keys(self) -> dict[str, Any]:
         """The fields that differ from their defaults, by their names."""

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnfilter.core import activations
-from cnnfilter.core.convolution import as_numbers, conv2d
+from cnnfilter.core.arrays import as_numbers
+from cnnfilter.core.convolution import conv2d
 from cnnfilter.core.geometry import PaddingLike, PairLike, Windows, pad_mode, pair
 from cnnfilter.core.numbers import real, whole
 from cnnfilter.errors import ParameterError, UnfitError

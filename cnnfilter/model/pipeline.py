@@ -5,15 +5,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnfilter.core.convolution import as_image
-from cnnfilter.core.samples import Rendering, SampleType
-from cnnfilter.core.vocabulary import Mapping
+from cnnfilter.core.arrays import as_image
+from cnnfilter.core.samples import RAW, Rendering
 from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError, UnfitError
 from cnnfilter.model.graph import INPUT, Node, graph_of, names_of, naming
@@ -207,15 +205,19 @@ class Pipeline:
     def respond(
         self,
         image: Array,
-        mapping: Mapping = "raw",
-        samples: SampleType | None = None,
-        level_scale: Fraction = Fraction(1),
+        rendering: Rendering = RAW,
         observe: Observer | None = None,
         names: Iterable[str] = (),
     ) -> tuple[Array, int, dict[str, Array]]:
-        """(response or samples of the last layer, number of values clipped, outputs of the named layers, unmapped)."""
+        """(response or samples of the last layer, number of values clipped, outputs of the named layers, unmapped).
+
+        Feature maps are rendered each on its own.
+
+        Raises:
+            ParameterError: the image does not fit a layer, or weights are missing.
+        """
         last = self.last.name
-        rendering = Rendering(mapping, level_scale, samples=samples, per_map=self.is_stack(last, image.shape))
+        rendering = replace(rendering, per_map=self.is_stack(last, image.shape))
         clips = []
 
         def apply(node: Node, inputs: list[Array], tensors: Tensors) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfilter.core.convolution import as_image
+from cnnfilter.core.arrays import as_image
 from cnnfilter.core.geometry import Windows
 from cnnfilter.core.samples import Rendering, SampleType, rendered
 from cnnfilter.core.vocabulary import Mapping
@@ -181,12 +181,10 @@ def tracer(
 
 def _samples(found: Tracer, *, is_result: bool) -> Array:
     """The samples that are written: those that a pipeline's result is rendered to at once, or of a tap's response."""
-    samples = found.type
-    assert samples is not None
+    rendering = Rendering(found.mapping, found.level_scale, samples=found.type, per_map=found.is_stack)
     if not is_result:
-        return rendered(found.response, found.mapping, samples, found.level_scale, per_map=found.is_stack)[0]
+        return rendered(found.response, rendering)[0]
     with naming(found.node), np.errstate(over="ignore", invalid="ignore"):
-        rendering = Rendering(found.mapping, found.level_scale, samples=samples, per_map=found.is_stack)
         return found.node.layer.respond(*found.arrays, tensors=found.tensors, rendering=rendering)[0]
 
 

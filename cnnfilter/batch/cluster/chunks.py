@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cnnfilter.core import signals
+from cnnfilter import signals
 
 if TYPE_CHECKING:
     from cnnfilter.batch.paths import Job

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cnnfilter.core import signals
+from cnnfilter import signals
 from cnnfilter.errors import ParameterError
 
 Value = TypeVar("Value")
