@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cnnfilter.batch.paths import Result
-from cnnfilter.core.kernels import FILE_SUFFIXES
+from cnnfilter.core.catalogue import KERNEL_FILES
 from cnnfilter.core.vocabulary import Alpha, Depth, Gray, Mapping
 from cnnfilter.images.files import WriteOptions
 from cnnfilter.images.formats import MAX_PIXELS
@@ -58,7 +58,7 @@ class Step:
         if pipeline.weights is not None:
             found[os.path.join(pipeline.folder, pipeline.weights)] = "weights"
         kernels = [layer.operation.kernel.name for layer in pipeline.layers if isinstance(layer, Convolve)]
-        return found | {name: "kernel" for name in kernels if name.lower().endswith(FILE_SUFFIXES)}
+        return found | {name: "kernel" for name in kernels if name.lower().endswith(KERNEL_FILES)}
 
 
 def _in_a_name(layer: str) -> str:
