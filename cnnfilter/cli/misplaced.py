@@ -51,7 +51,7 @@ class KindChoice(click.Choice[str]):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            meant = kind_meant(value)
+            meant = kind_meant(value, "--size ")
             if not meant:
                 raise
             raise click.BadParameter(error.message.rstrip(".") + meant, ctx=ctx, param=param) from error

@@ -155,7 +155,8 @@ _SHARED: tuple[Callable[[Command], Command], ...] = (
     _report(
         "--report",
         type=click.Choice(("table", "json", "csv", "none")),
-        help="What is reported; JSON is one object a line.  [default: table]",
+        help="What is reported; JSON is one object a line. Pipelines add classes: to JSON all of them, as label and"
+        " probability, to CSV the likeliest ten.  [default: table]",
     ),
     _report(
         "--report-file",
