@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnfilter.batch.outputs import form_of
-from cnnfilter.batch.process import NOT_FINITE, is_finite, prepared
+from cnnfilter.batch.reading import NOT_FINITE, is_finite, prepared
 from cnnfilter.batch.report import json_line
 from cnnfilter.batch.settings import Settings
 from cnnfilter.cli.inspecting import ONLY_POOL, Inspection

@@ -1,4 +1,7 @@
-"""Kernels: how a name, a family, a file or a matrix becomes a Kernel."""
+"""Kernels: how a name, a family, a file or a matrix becomes a Kernel.
+
+NumPy is loaded where a matrix is made, and not for a slip in a name.
+"""
 
 import functools
 import os
@@ -7,16 +10,15 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from cnnfilter.core import matrices
 from cnnfilter.core.catalogue import FAMILIES, GRADIENTS, KERNEL_FILES, NAMED, kernel_names
 from cnnfilter.core.geometry import Pair
-from cnnfilter.core.matrices import Matrix
+from cnnfilter.core.numbers import table
 from cnnfilter.errors import ParameterError, UnfitError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+    from cnnfilter.core.matrices import Matrix
 
 # How many kernels are remembered after they have been parsed, of up to SMALL entries.
 REMEMBERED, SMALL = 64, 4096
@@ -37,7 +39,7 @@ class Kernel:
     """
 
     name: str
-    matrix: Matrix
+    matrix: "Matrix"
     divisor: int = 1
     label: str = "kernel"
     seed: int | None = None
@@ -82,8 +84,8 @@ class Kernel:
 
     def flipped(self) -> "Kernel":
         """The kernel turned by 180 degrees, for true convolution."""
-        axes = (0, 1) if self.is_bank else (-2, -1)
-        return replace(self, matrix=np.flip(self.matrix, axes))
+        turned = self.matrix[::-1, ::-1] if self.is_bank else self.matrix[..., ::-1, ::-1]
+        return replace(self, matrix=turned)
 
     def spanning(self, channels: int) -> "Kernel":
         """The kernel as it is for an image with that many channels; redraws a random bank.
@@ -117,16 +119,20 @@ def kernel(text: str) -> Kernel:
     text = text.strip()
     family = text.partition(":")[0]
     if text.lower().endswith(KERNEL_FILES) and not {text, family} & {*NAMED, *GRADIENTS, *FAMILIES}:
+        if not os.path.isfile(text):
+            raise ParameterError("kernel", f"there is no kernel file {text!r}")
+        from cnnfilter.core import matrices
+
         return Kernel(text, *matrices.from_file(text), label=os.path.splitext(os.path.basename(text))[0])
     return _remembered(text, functools.partial(_from_text, text))
 
 
 def _from_text(text: str) -> Kernel:
     """The kernel that text other than a file's name describes."""
-    if text in NAMED:
-        return _named(text)
-    if text in GRADIENTS:
-        return _gradient(text)
+    if text in NAMED or text in GRADIENTS:
+        from cnnfilter.core import matrices
+
+        return Kernel(text, *matrices.named(text), label=text)
     family = text.partition(":")[0]
     if family in FAMILIES:
         from cnnfilter.core import families
@@ -134,7 +140,10 @@ def _from_text(text: str) -> Kernel:
         return families.build(text)
     is_file_name = re.fullmatch(r"[^\s;,]+\.[a-z]\w*", text, re.IGNORECASE)
     if re.match(r"[-+.\d;,\s]|(nan|inf)\b", text, re.IGNORECASE) and not is_file_name:
-        return Kernel(text, *matrices.from_text(text))
+        rows = table(text, "kernel")
+        from cnnfilter.core import matrices
+
+        return Kernel(text, *matrices.from_fractions(rows))
     from cnnfilter.core.slips import kernel_meant
 
     meant = kernel_meant(text, family, [*kernel_names(), *FAMILIES], KERNEL_FILES)
@@ -147,6 +156,8 @@ def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:
         return value
     if isinstance(value, str):
         return kernel(value)
+    import numpy as np
+
     if isinstance(value, np.ndarray) and value.size <= SMALL and value.dtype.kind in "biuf":
         return _remembered((value.tobytes(), value.dtype, value.shape), functools.partial(from_array, value))
     return from_array(value)
@@ -174,19 +185,10 @@ def from_array(values: "ArrayLike", name: str | None = None, label: str = "kerne
     Raises:
         ParameterError: wrong number of axes, empty, too large, not numbers, not finite.
     """
+    from cnnfilter.core import matrices
+
     matrix, divisor = matrices.from_array(values, name or "the matrix")
     return Kernel(name or matrices.as_text(matrix, divisor), matrix, divisor, label)
-
-
-def _named(name: str) -> Kernel:
-    rows, _, divisor = NAMED[name].partition("|")
-    matrix = np.array([[int(entry) for entry in row.split()] for row in rows.split(";")], dtype=np.int64)
-    return Kernel(name, matrix, int(divisor or 1), name)
-
-
-def _gradient(name: str) -> Kernel:
-    both = np.stack([_named(f"{name}-v").matrix, _named(f"{name}-h").matrix])
-    return Kernel(name, both.astype(np.int64), 1, name)
 
 
 def _short(text: str) -> str:

@@ -1,15 +1,17 @@
-"""Matrices of kernels from arrays, text and files: whole numbers over one divisor where that is exact, else floats."""
+"""Matrices of kernels: whole numbers over one divisor where that is exact, else floats."""
 
 import math
 import os
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.numbers import LARGEST_DENOMINATOR, exact
+from cnnfilter.core.catalogue import GRADIENTS, NAMED
+from cnnfilter.core.numbers import LARGEST_DENOMINATOR, table
 from cnnfilter.core.words import by
 from cnnfilter.errors import ParameterError
 
@@ -21,7 +23,6 @@ Matrix = NDArray[np.int64] | NDArray[np.float64]
 # Kernels with more entries than this are a slip (a picture taken for a kernel).
 LARGEST_KERNEL = 1 << 24
 LARGEST_SIDE = 100_000
-_ENTRY_GAP = r"\s*,\s*|\s+"
 # Whole numbers up to this are exact as floats, too; so are quotients' divisors.
 _EXACT_INTEGER = 1 << 53
 
@@ -58,17 +59,25 @@ def from_array(values: "ArrayLike", name: str) -> tuple[Matrix, int]:
     return _rational(array) or (array.astype(np.float64), 1)
 
 
-def from_text(text: str) -> tuple[Matrix, int]:
-    """(matrix, divisor) from text: entries apart by blanks or commas, rows by `;` or line ends; fractions stay exact.
+def named(name: str) -> tuple[Matrix, int]:
+    """(matrix, divisor) of a kernel of the catalogue; for a gradient magnitude the -v and the -h matrix.
 
-    >>> matrix, divisor = from_text("1/2 1/3")
+    >>> named("blur")[0].tolist(), named("sobel")[0].shape
+    ([[1, 1, 1], [1, 1, 1], [1, 1, 1]], (2, 3, 3))
+    """
+    if name in GRADIENTS:
+        return np.array([named(f"{name}-{part}")[0] for part in "vh"], np.int64), 1
+    rows, _, divisor = NAMED[name].partition("|")
+    return np.array([[int(entry) for entry in row.split()] for row in rows.split(";")], np.int64), int(divisor or 1)
+
+
+def from_fractions(rows: Sequence[Sequence[Fraction]]) -> tuple[Matrix, int]:
+    """(matrix, divisor) from rows of one length; floats where 53 bits do not hold the whole numbers.
+
+    >>> matrix, divisor = from_fractions([[Fraction(1, 2), Fraction(1, 3)]])
     >>> matrix.tolist(), divisor
     ([[3, 2]], 6)
-
-    Raises:
-        ParameterError: an entry that is no number, rows of different lengths, no entries.
     """
-    rows = _rows(text)
     divisor = math.lcm(*(entry.denominator for row in rows for entry in row))
     integers = [[int(entry * divisor) for entry in row] for row in rows]
     largest = max(abs(entry) for row in integers for entry in row)
@@ -78,20 +87,19 @@ def from_text(text: str) -> tuple[Matrix, int]:
 
 
 def from_file(path: str) -> tuple[Matrix, int]:
-    """(matrix, divisor) from a file: `.npy` as for `from_array`, others as for `from_text`, `#` begins a comment.
+    """(matrix, divisor) from a file: `.npy`, or text in which `#` begins a comment.
 
     Raises:
-        ParameterError: names the file, which is missing, unreadable, too large, or holds no kernel.
+        ParameterError: names the file, which is unreadable, too large, or holds no kernel.
     """
     try:
-        if not os.path.isfile(path):
-            raise ParameterError("kernel", f"there is no kernel file {path!r}")
         if os.path.getsize(path) > 8 * LARGEST_KERNEL + 4096:
             raise ParameterError("kernel", "too large for a kernel")
         if path.lower().endswith(".npy"):
             return from_array(_load_npy(path), path)
         with open(path, encoding="utf-8-sig") as file:
-            return from_text(re.sub(r"#.*", "", file.read()))  # np.savetxt leads headers by #
+            text = re.sub(r"#.*", "", file.read())  # np.savetxt leads headers by #
+        return from_fractions(table(text, "kernel"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise ParameterError("kernel", f"{path!r} cannot be read: {reason}") from error
@@ -102,23 +110,12 @@ def from_file(path: str) -> tuple[Matrix, int]:
 
 
 def as_text(matrix: Matrix, divisor: int) -> str:
-    """The matrix as `from_text` reads it; only the shape of a bank."""
+    """The matrix as people write it; only the shape of a bank."""
     if matrix.ndim == 4:
         return "bank " + "x".join(map(str, matrix.shape))
     whole = matrix.dtype.kind == "i"
     rows = [[str(Fraction(entry, divisor)) if whole else repr(entry) for entry in row] for row in matrix.tolist()]
     return "; ".join(" ".join(row) for row in rows)
-
-
-def _rows(text: str) -> list[list[Fraction]]:
-    lines = [re.split(_ENTRY_GAP, line.strip()) for line in re.split(r"[;\n]", text) if line.strip()]
-    if not lines:
-        raise ParameterError("kernel", "the matrix has no entries")
-    rows = [[exact(entry, "kernel") for entry in line] for line in lines]
-    lengths = [len(row) for row in rows]
-    if len(set(lengths)) > 1:
-        raise ParameterError("kernel", f"the matrix is ragged: its rows have {_listed(lengths)} entries")
-    return rows
 
 
 def _load_npy(path: str) -> NDArray[Any]:
@@ -155,8 +152,3 @@ def _with_divisor(array: NDArray[Any], values: NDArray[Any]) -> tuple[NDArray[np
         if fitting(values, np.array([divisor], array.dtype)).all():
             return np.rint(array.astype(np.float64) * divisor).astype(np.int64), int(divisor)
     return None
-
-
-def _listed(numbers: list[int]) -> str:
-    shown = [str(n) for n in numbers[:8]]
-    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(numbers) <= 8 else f"{', '.join(shown)}, ..."
