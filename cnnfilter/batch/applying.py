@@ -198,7 +198,9 @@ def _written(work: Work, output: _Output, result: NDArray[Any], alpha: NDArray[A
     if alpha is not None and not (file_format.alpha and result.dtype == np.uint8):
         notes.append(f"{file_format.name} holds no transparency here; it is dropped")
         alpha = None
-    preview = work.frames.show(result, alpha, is_stack=form.is_stack) if work.frames else None
+    preview = None
+    if work.frames is not None:
+        preview = work.frames.show(result, alpha, is_stack=form.is_stack, beside=work.image.pixels.shape)
     if 2 * clipped > result.size:
         notes.append(f"{clipped} of {result.size} values clipped")
     record = output.record._replace(clipped=clipped, warnings=tuple(notes), output_preview=preview)
