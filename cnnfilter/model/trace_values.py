@@ -8,8 +8,8 @@ from typing import cast
 
 import numpy as np
 
+from cnnfilter.core.gray import GRAY_WEIGHTS
 from cnnfilter.core.numbers import exact
-from cnnfilter.core.samples import GRAY_WEIGHTS
 from cnnfilter.core.words import figure
 from cnnfilter.model.layer import Array, Layer, Tensors
 from cnnfilter.model.learned import BatchNorm
