@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.batch.outputs import Form, as_picture, form_of, map_paths, write
-from cnnfilter.batch.paths import STANDARD_STREAM, Target, identity
+from cnnfilter.batch.paths import Target, identity
 from cnnfilter.batch.reading import NOT_FINITE, is_finite
 from cnnfilter.batch.records import described
 from cnnfilter.batch.report import Record, shape_fields
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.samples import rendered, scaled_levels
 from cnnfilter.core.transparency import premultiplied
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import by
 from cnnfilter.errors import FileError, UnfitError
 from cnnfilter.images import formats

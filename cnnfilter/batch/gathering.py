@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from cnnfilter.batch.kernel_panels import SHARE, filter_panels, kernel_panel, slices_share
 from cnnfilter.batch.outputs import Form
-from cnnfilter.batch.paths import STANDARD_STREAM
 from cnnfilter.batch.settings import Step
 from cnnfilter.core.geometry import channels_of
 from cnnfilter.core.kernels import Kernel
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import by
 from cnnfilter.errors import UnfitError
 from cnnfilter.images.charts import bars

@@ -19,11 +19,24 @@ OTHERS = "Other"  # the heading at the end, where --help is
 
 
 class Option(click.Option):
-    """An option with a heading in the help; `meanings` are its choices, or examples, explained a line each."""
+    """An option with a heading in the help, which shows its default.
 
-    def __init__(self, *arguments: Any, heading: str = OTHERS, meanings: Mapping[str, str] | None = None, **named: Any):
+    `choices` are all that it takes, `meanings` examples of it; each is explained on a line of its own.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        heading: str = OTHERS,
+        choices: Mapping[str, str] | None = None,
+        meanings: Mapping[str, str] | None = None,
+        **named: Any,
+    ) -> None:
+        if choices:
+            named["type"], meanings = click.Choice(tuple(choices)), choices
         if meanings:
             named.setdefault("shell_complete", words(meanings))
+        named.setdefault("show_default", "default" in named)
         super().__init__(*arguments, **named)
         self.heading = heading
         self.meanings = dict(meanings or {})

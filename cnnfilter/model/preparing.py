@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.geometry import PairLike, pair
+from cnnfilter.core.gray import to_gray
 from cnnfilter.core.numbers import exact, reals
-from cnnfilter.core.samples import to_gray
 from cnnfilter.core.vocabulary import GRAYS, Gray as GrayName, choice
 from cnnfilter.errors import ParameterError, UnfitError
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors, image_shape
