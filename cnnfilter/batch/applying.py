@@ -63,7 +63,12 @@ class _Output(NamedTuple):
 
 
 def apply(work: Work, source: str, targets: list[Target]) -> list[Record]:
-    """Apply one step, write its results, and tell of each."""
+    """Apply one step, write its results, and tell of each.
+
+    Raises:
+        UnfitError: the image does not fit a layer, an output is too large, or its format cannot hold it.
+        FileError: a result cannot be written, or samples have no level.
+    """
     pipeline, image, settings, gathering = work.step.pipeline, work.image, work.settings, work.gathering
     if gathering is not None:
         gathering.begin(work.step)

@@ -51,7 +51,11 @@ class Dense(Learned):
     weight: Any = None
 
     def check(self) -> None:
-        """Refuse wrong fields; the weights may tell the units."""
+        """Refuse wrong fields; the weights may tell the units.
+
+        Raises:
+            ParameterError: names the field.
+        """
         super().check()
         if isinstance(self.weight, np.ndarray):
             self._set(**self.told_by(self.weight.shape))
@@ -69,7 +73,11 @@ class Dense(Learned):
         return {"units": self.units or shape[0]}
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """One value a unit."""
+        """One value a unit.
+
+        Raises:
+            UnfitError: no vector came, or the units are neither given nor told by weights.
+        """
         if len(shapes[0]) != 1:
             raise UnfitError("", f"dense takes a vector, {by(shapes[0])} came; put flatten before it")
         if self.units is None:
@@ -77,12 +85,20 @@ class Dense(Learned):
         return (self.units,)
 
     def tensors(self, *shapes: Shape) -> dict[str, Shape]:
-        """Weight and bias."""
+        """Weight and bias.
+
+        Raises:
+            UnfitError: as for `output_shape`.
+        """
         (units,) = self.output_shape(*shapes)
         return {"weight": (units, shapes[0][0])} | ({"bias": (units,)} if self.has_bias else {})
 
     def macs(self, *shapes: Shape) -> int:
-        """One a weight."""
+        """One a weight.
+
+        Raises:
+            UnfitError: as for `output_shape`.
+        """
         return self.output_shape(*shapes)[0] * shapes[0][0]
 
     def windows(self, *shapes: Shape) -> Windows | None:
@@ -104,7 +120,11 @@ class Dropout(Layer):
     rate: float = 0.5
 
     def check(self) -> None:
-        """Parse the rate."""
+        """Parse the rate.
+
+        Raises:
+            ParameterError: it is not within 0 and 1.
+        """
         self._set(rate=real(self.rate, "rate", least=0, most=1))
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:

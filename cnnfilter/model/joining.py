@@ -24,7 +24,11 @@ class Add(Layer):
     several: ClassVar[bool] = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The shape that all inputs have, or are repeated to."""
+        """The shape that all inputs have, or are repeated to.
+
+        Raises:
+            UnfitError: the inputs have different shapes.
+        """
         return _broadcast(shapes, self.type)
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
@@ -47,7 +51,11 @@ class Multiply(Layer):
     several: ClassVar[bool] = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The shape that all inputs have, or are repeated to."""
+        """The shape that all inputs have, or are repeated to.
+
+        Raises:
+            UnfitError: the inputs have different shapes.
+        """
         return _broadcast(shapes, self.type)
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
@@ -75,7 +83,11 @@ class Concat(Layer):
         return True
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The common size with all channels."""
+        """The common size with all channels.
+
+        Raises:
+            UnfitError: the inputs have different heights or widths, or some are vectors.
+        """
         if all(len(shape) == 1 for shape in shapes):
             return (sum(shape[0] for shape in shapes),)
         full = [(*shape, 1)[:3] for shape in shapes]
