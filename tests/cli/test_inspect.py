@@ -12,8 +12,8 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import Invoke, Run
+from places import SAMPLES
 
-SAMPLES = Path(__file__).parent.parent / "samples"
 CHESSBOARD, HARBOR = str(SAMPLES / "chessboard.png"), str(SAMPLES / "harbor.jpg")
 
 
