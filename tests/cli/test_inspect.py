@@ -12,13 +12,13 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import Invoke, Run
+from places import SAMPLES
 
 import cnnfilter
 from cnnfilter.cli.operations import GROUPS, parameters
 from cnnfilter.core.catalogue import LAYER_KEYS, LAYER_MEANINGS
 from cnnfilter.model.layers import LAYERS
 
-SAMPLES = Path(__file__).parent.parent / "samples"
 CHESSBOARD, HARBOR = str(SAMPLES / "chessboard.png"), str(SAMPLES / "harbor.jpg")
 
 
