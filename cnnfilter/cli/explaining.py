@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cnnfilter.model.pipeline import Pipeline
 
 PIPELINES, TEXTS, TENSORS = (".toml",), (".txt", ".csv"), (".npz", ".safetensors")
+LISTED = ("kernels", "layers", "formats")
 # An array of two axes up to this size, with floats or signed entries, is taken for a kernel.
 LARGEST_KERNEL_ARRAY = 31
 TAKEN = "Taken for a kernel, as a small array of floats or signed numbers is. As an image:"
@@ -74,7 +75,8 @@ def _told(subject: Subject, inspection: Inspection) -> int:
     except CnnfilterError as error:
         message = error.message if isinstance(error, ParameterError | FileError) else str(error)
         option = f"--{error.parameter}: " if isinstance(error, ParameterError) and error.parameter == "input" else ""
-        complain(option + message if name in message else f"{name}: {option}{message}")
+        is_named = f"'{name}'" in message or f"{name}: " in message
+        complain(option + message if is_named else f"{name}: {option}{message}")
         if inspection.report == "json":
             sys.stdout.write(json_line({"thing": name, "error": message}))
         return error.exit_code
@@ -154,6 +156,8 @@ def _noted(explained: Explained, note: str) -> Explained:
 def _of_word(name: str) -> Explained | None:
     """The explanation of a type of layer, or of an option or its value; None for other words."""
     word = name.strip().lower().replace("_", "-")
+    if word in LISTED:
+        return _of_everything(word)
     if word in LAYER_MEANINGS:
         from cnnfilter.cli.drawing.layers import draw_layer
         from cnnfilter.model.explain_layer import explain_layer
@@ -247,10 +251,14 @@ def _of_tensors(name: str) -> Explained:
     return Explained(data, lambda canvas: draw_tensors(canvas, data, name))
 
 
-def _of_everything() -> Explained:
-    from cnnfilter.cli.drawing.lists import draw_everything, everything
+def _of_everything(part: str | None = None) -> Explained:
+    from cnnfilter.cli.drawing.lists import PARTS, draw_everything, everything
 
-    return Explained(everything(), draw_everything)
+    found = everything()
+    if part is None:
+        return Explained(found, draw_everything)
+    parts = ("kernels", "families") if part == "kernels" else (part,)
+    return Explained({"kind": "list"} | {name: found[name] for name in parts}, PARTS[part])
 
 
 # ------------------------------------------------------------------------------------------------------- the input

@@ -425,3 +425,23 @@ def test_what_the_engine_does_stands_apart_below(invoke: Invoke) -> None:
         assert lines[place + 1].startswith("done by ")
         assert [line for line in lines[:place] if line.startswith(("done by", "program"))] == []
         assert [line.split()[0] for line in lines[place - 4 : place - 1]] == ["cost", "an", "windows"]
+
+
+@pytest.mark.parametrize(("word", "first", "keys"), [
+    ("kernels", "Kernels  -k NAME: what an image is filtered with", ["kernels", "families"]),
+    ("layers", 'Layers  --steps "gray | convolve sobel-v stride=2 | relu | pool"', ["layers"]),
+    ("formats", "Formats  of image files", ["formats"]),
+])  # fmt: skip
+def test_a_part_of_what_there_is(invoke: Invoke, word: str, first: str, keys: list[str]) -> None:
+    whole, part = told(invoke), told(invoke, word)
+    assert part.splitlines()[0] == first
+    assert part in whole
+    everything, found = record(invoke), record(invoke, word)
+    assert found == {"thing": word, "kind": "list"} | {key: everything[key] for key in keys}
+
+
+def test_a_folder_is_named(invoke: Invoke, folder: Path) -> None:
+    for name in ("s", "a", "is"):
+        (folder / name).mkdir()
+        done = invoke("inspect", name)
+        assert (done.code, done.err.decode()) == (1, f"cnnfilter: {name}: is a folder\n")
