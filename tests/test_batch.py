@@ -361,6 +361,21 @@ def test_odd_environments_and_names_reach_workers(run: Run, folder: Path, enviro
     assert names_in(folder / "out") == sorted(hostile)
 
 
+@pytest.mark.parametrize("command", [["convolve", "-k", "blur", "-o", "out/"], ["inspect"]], ids=lambda c: c[0])
+def test_json_of_stray_bytes_is_unicode(run: Run, folder: Path, command: list[str]) -> None:
+    names = ["é.png", "caf\udce9.png", "\U0001f600.png"]
+    for old, new in zip(fill(folder / "in", 3), names, strict=True):
+        (folder / "in" / old).rename(folder / "in" / new)
+    inputs = [f"in/{name}" for name in names]
+    for environment in ({}, {"LC_ALL": "C"}):
+        result = run(*command, "--report", "json", *inputs, env=environment)
+        assert result.code == 0
+        records = lines(result.out)[:3]
+        told = [record.get("input") or record["thing"] for record in records]
+        assert told == ["in/é.png", "in/caf\\udce9.png", "in/\U0001f600.png"]
+        json.dumps(records, ensure_ascii=False).encode("utf-8")  # no lone surrogate is left
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Workers that are killed, and how workers end
 

@@ -900,6 +900,23 @@ def test_a_batch_ends_with_totals(invoke: Invoke, folder: Path) -> None:
     assert entries(folder / "out") == ["a.png", "b.png", "c.png"]
 
 
+@pytest.mark.parametrize(("words", "told"), [
+    (["-s", "2", "-s", "3"], ["--stride is given 2 times; the last one counts"]),
+    (["-s2", "--stride=2", "-s", "3"], ["--stride is given 3 times; the last one counts"]),
+    (["-s", "3", "--mapping", "abs", "--mapping", "clip"], ["--mapping is given 2 times; the last one counts"]),
+    (["-s", "2", "-s", "3", "-q"], []),
+    (["-s", "3", "--strip", "--strip"], []),
+])  # fmt: skip
+def test_of_a_repeated_option_the_last_one_counts_and_that_is_told(
+    invoke: Invoke, folder: Path, words: list[str], told: list[str]
+) -> None:
+    save("img.png", RGB)
+    done = invoke("convolve", "img.png", "-k", "blur", "-o", "x.png", *words)
+    assert done.code == 0
+    assert done.err.decode().splitlines() == [f"cnnfilter: warning: {line}" for line in told]
+    assert np.array_equal(load("x.png"), cnnfilter.convolve(RGB, "blur", stride=3, mapping="clip"))
+
+
 def test_csv(invoke: Invoke, folder: Path) -> None:
     save("img, 1.png", RGB)
     (folder / "bad.png").write_bytes(b"no picture")
@@ -1558,7 +1575,7 @@ def tree(folder: Path) -> Path:
     ],
 )
 def test_folders_and_patterns(invoke: Invoke, tree: Path, arguments: list[str], outputs: list[str]) -> None:
-    ok(invoke("convolve", "-k", "blur", "-o", "out", "-o", "out/", *arguments))
+    ok(invoke("convolve", "-k", "blur", "-o", "out/", *arguments))
     assert entries(tree / "out") == outputs
 
 

@@ -371,6 +371,55 @@ def test_csv_of_pipelines(invoke: Invoke, folder: Path) -> None:
     text = ok(invoke("pipeline", "img.png", "--steps", STEPS, "--report", "csv")).out.decode()
     (row,) = csv.DictReader(io.StringIO(text))
     assert (row["output"], row["macs"], row["status"]) == ("img.pipeline.png", "891", "ok")
+    assert row["classes"] == ""
+
+
+def test_classes_in_csv_are_those_of_json(invoke: Invoke, folder: Path) -> None:
+    (folder / "bad.png").write_bytes(b"no picture")
+    words = ["pipeline", DIGIT, "bad.png", "--file", DIGITS, "--report"]
+    good, bad = csv.DictReader(io.StringIO(invoke(*words, "csv").out.decode()))
+    ranked = json.loads(invoke(*words, "json").out.splitlines()[0])["classes"]
+    told = [text.split(" ") for text in good["classes"].split("; ")]
+    assert [label for label, _ in told] == [entry["label"] for entry in ranked]
+    probabilities = [entry["probability"] for entry in ranked]
+    assert [float(number) for _, number in told] == pytest.approx(probabilities, rel=1e-5)
+    assert (bad["status"], bad["classes"]) == ("failed", "")
+
+
+def test_of_many_classes_csv_has_the_likeliest_ten(invoke: Invoke, folder: Path) -> None:
+    np.save("x.npy", np.arange(12, dtype=np.float32).reshape(3, 4))
+    text = ok(invoke("pipeline", "x.npy", "--steps", "flatten | softmax", "--report", "csv")).out.decode()
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert [entry.split(" ")[0] for entry in row["classes"].split("; ")] == [str(n) for n in range(11, 1, -1)]
+
+
+@pytest.mark.parametrize(("option", "path"), [
+    ("--output", "k.npy"), ("--output", "hard.npy"), ("--montage", "k.npy"), ("--report-file", "k.csv"),
+    ("--report-file", "w.npz"), ("--report-file", "net.toml"),
+])  # fmt: skip
+def test_no_file_that_the_operation_comes_from_is_written_to(
+    invoke: Invoke, folder: Path, option: str, path: str
+) -> None:
+    save("img.png", RGB[:, :, 0])
+    np.save("k.npy", np.ones((3, 3)))
+    (folder / "hard.npy").hardlink_to("k.npy")
+    (folder / "k.csv").write_text("1,0,-1\n")
+    tensors: dict[str, Any] = {"c.weight": np.ones((2, 1, 3, 3), np.float32), "c.bias": np.zeros(2, np.float32)}
+    np.savez("w.npz", **tensors)
+    kernels = ["k.npy", "k.csv"]
+    layers = [f'[[layer]]\ntype = "convolve"\nkernel = "{name}"\n' for name in kernels]
+    learned = '[[layer]]\ntype = "conv2d"\nparams = "c"\n'
+    (folder / "net.toml").write_text(f'weights = "w.npz"\n{"".join(layers)}{learned}')
+    before = {entry: entry.read_bytes() for entry in folder.iterdir()}
+    words = ["pipeline", "img.png", "--file", "net.toml", "-q", "--format", "npy"]
+    words += [] if path.endswith("csv") else ["--report", "json"]
+    words += [] if option == "--output" else ["-o", "x.npy"]
+    done = invoke(*words, option, path)
+    assert (done.code, done.out, done.err.count(b"\n")) == (2, b"", 1)
+    kind = {"w.npz": "weights", "net.toml": "pipeline"}.get(path, "kernel")
+    assert f"{option}: {path} is also the {kind} of this run; choose another" in done.err.decode()
+    assert {entry: entry.read_bytes() for entry in folder.iterdir()} == before
+    ok(invoke(*words, option, f"other{Path(path).suffix}"))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

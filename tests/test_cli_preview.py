@@ -66,8 +66,31 @@ def test_below_it_where_the_terminal_is_narrow(folder: Path, shades: Invoke, mon
         "",
         "p.png",
         "1x1, clip",
-        *["@" * 8] * 4,
+        "@@",
     ]
+
+
+def test_a_smaller_result_is_drawn_smaller(folder: Path, shades: Invoke) -> None:
+    PIL.Image.new("L", (320, 200), 255).save("white.png")
+    frames = {}
+    for size in (1, 2, 4, 100):
+        words = ["pool", "white.png", "--size", str(size), "-o", "p.png", "--preview", "-q"]
+        shown = lines(shades(*words).out)
+        widths = [len(part) for part in shown[2].split()]
+        frames[size] = widths[1], sum(len(line.split()) == 2 for line in shown[2:]), shown[1].split("  ")[-1].strip()
+        assert widths[0] == 35
+    assert frames == {
+        1: (35, 11, "200x320, clip"),
+        2: (18, 6, "100x160, clip"),
+        4: (16, 5, "50x80, clip, enlarged"),
+        100: (12, 4, "2x3, clip, enlarged"),
+    }
+
+
+def test_tiny_pictures_are_all_enlarged_alike(folder: Path, shades: Invoke) -> None:
+    shown = lines(shades("convolve", BOARD, "-k", "blur", "--padding", "3", "-o", "p.png", "--preview", "-q").out)
+    assert shown[1].split() == ["8x8", "12x12,", "clip"]
+    assert [line.split() for line in shown[2:]] == [["+" * 8, "+" * 12]] * 4 + [["+" * 12]] * 2
 
 
 def test_no_line_is_wider_than_the_terminal(folder: Path, shades: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +140,7 @@ def test_the_picture_is_of_what_is_filtered(folder: Path, shades: Invoke) -> Non
     PIL.Image.new("RGB", (4, 4), (255, 0, 0)).save("red.png")
     shown = lines(shades("pool", "red.png", "--gray", "mean", "-o", "p.png", "--preview", "-q").out)
     assert shown[1].split() == ["4x4", "2x2,", "clip"]
-    assert shown[2].split() == ["-" * 16] * 2
+    assert shown[2].split() == ["-" * 16, "-" * 8]
 
 
 def test_a_result_of_the_same_name_is_told_from_its_input(folder: Path, shades: Invoke) -> None:

@@ -153,6 +153,36 @@ def test_a_walk_from_a_position_on(invoke: Invoke) -> None:
     assert places == [[2, 6], [2, 7], [3, 0]]
 
 
+def test_a_walk_tells_the_number_of_each_position_and_where_it_ends(invoke: Invoke) -> None:
+    lines = drawn(invoke, BOARD, "-k", "sobel-v", "--at", "7,6", "--walk", "5")
+    assert [line for line in lines if ": output " in line] == ["63 of 64: output 7,6", "64 of 64: output 7,7"]
+    assert "the output so far, 2 of 64 positions" in lines
+    assert lines[-1] == "7,7 is the last position: the walk ends there, after 2 of 5"
+    whole = drawn(invoke, BOARD, "-k", "sobel-v", "--at", "7,6", "--walk", "2")
+    assert whole == lines[:-2]
+
+
+def test_a_walk_over_many_channels_has_a_line_each(invoke: Invoke, folder: Path) -> None:
+    maps = np.random.default_rng(0).normal(size=(28, 28, 64)).astype(np.float32)
+    np.save("maps.npy", maps)
+    lines = drawn(invoke, "maps.npy", "--kind", "max", "--walk", "2")
+    pooled = cnnfilter.pool(maps, "max")
+    for start, place in ((lines.index("1 of 196: output 0,0"), (0, 0)), (lines.index("2 of 196: output 0,1"), (0, 1))):
+        rows = [line.split() for line in lines[start + 1 : start + 65]]
+        assert [row[0] for row in rows] == [str(channel) for channel in range(64)]
+        assert [float(row[1]) for row in rows] == pytest.approx(pooled[place].tolist(), rel=1e-5)
+        assert len({line.index("the sample") for line in lines[start + 1 : start + 65]}) == 1
+    assert [line for line in lines if line.startswith("channel ")] == [f"channel {n}" for n in range(4)]
+    assert "... and 60 more channels (--report json)" in lines
+    assert lines[-1] == "--at Y,X,C shows how one of these 64 channels came about"
+
+
+def test_the_output_so_far_stands_beside_its_pixels(invoke: Invoke) -> None:
+    lines = drawn(invoke, HARBOR, "-k", "random:3:8", "--walk", "2")
+    heads = [line.split() for line in lines if line.startswith("responses")]
+    assert heads == [["responses", "pixels"]] * 4
+
+
 def test_dilation_leaves_holes(invoke: Invoke) -> None:
     lines = drawn(invoke, BOARD, "-k", "laplacian", "--padding", "valid", "--dilation", "2", "--at", "0,0")
     assert "  0 │ 255    ·  255    ·  255 │   0  255    0" in lines
@@ -171,6 +201,20 @@ def test_all_channels_without_c(invoke: Invoke, colour: str) -> None:
     expected = cnnfilter.convolve(RGB, "sharpen")[3, 4].tolist()
     assert [int(line.split()[1]) for line in lines if line.startswith("response")] == expected
     assert sum(line.startswith("response") for line in drawn(invoke, colour, "-k", "sharpen", "--at", "3,4,2")) == 1
+
+
+@pytest.mark.parametrize("words", [
+    ["--steps", "convolve sobel-v", "--input", BOARD], ["-k", "sobel-v", "--input", BOARD], ["sobel-v", BOARD],
+    [BOARD, "sobel-v"], ["sobel-v", "--input", BOARD], [BOARD, "--steps", "convolve sobel-v"],
+])  # fmt: skip
+def test_picture_and_operation_in_whatever_way(invoke: Invoke, words: list[str]) -> None:
+    (value,) = told(invoke, *words, "--at", "2,6")
+    assert (value["thing"], value["position"]) == (BOARD, [2, 6])
+    assert value["response"] == cnnfilter.convolve(cnnfilter.read_image(BOARD), "sobel-v")[2, 6]
+
+
+def test_a_network_and_a_picture_as_things(invoke: Invoke) -> None:
+    assert drawn(invoke, DIGITS, THREE, "--at", "3") == drawn(invoke, DIGITS, "--input", THREE, "--at", "3")
 
 
 def test_the_channels_of_a_sum(invoke: Invoke, colour: str) -> None:
@@ -356,6 +400,15 @@ def test_positions_that_are_none(text: str) -> None:
      "--stride: belongs to convolve and pool; in a pipeline it is a key of a layer"),
     ([DIGITS, "--at", "0,0"], "--input: the picture that the pipeline is applied to is missing"),
     ([DIGITS, "--input", "8x8", "--at", "0,0"], "--input: 8x8 is a shape; values come from a picture"),
+    (["--input", THREE, "--at", "0,0"],
+     "--at: the operation is missing: --kernel for convolve, --kind or --size for pool, --steps or --file"),
+    (["--steps", "relu", "--walk", "3"],
+     "THING: a picture is needed, as in: inspect img.png --kernel sobel-v --at 3,4"),
+    ([BOARD, "--steps", "relu", "--input", THREE, "--at", "0,0"],
+     f"--input: is a second picture beside {BOARD}; one is enough"),
+    ([DIGITS, BOARD, "--input", THREE, "--at", "0"], f"--input: is a second picture beside {BOARD}; one is enough"),
+    (["relu", BOARD, "--at", "0,0"],
+     '--kernel: there is no kernel \'relu\'; it is a layer, as in --steps "convolve blur | relu"'),
     ([DIGITS, "--input", THREE, "--layer", "conv9", "--at", "0,0"],
      "--layer: there is no layer 'conv9'; did you mean conv2 or conv1?"),
 ])  # fmt: skip

@@ -12,7 +12,7 @@ from conftest import Run
 from test_floors import loaded
 
 from cnnfilter.cli.completion import KEY_VALUES
-from cnnfilter.cli.options import parameters
+from cnnfilter.cli.operations import parameters
 from cnnfilter.core.catalogue import COMMON_KEYS, LAYER_KEYS, LAYER_MEANINGS, LEARNED_KEYS
 from cnnfilter.model.layers import LAYERS, keys_of
 from cnnfilter.model.listing import is_learned, layers

@@ -6,7 +6,9 @@ import reference
 from hypothesis import assume, given, settings, strategies as st
 from hypothesis.strategies import DrawFn
 
+import cnnfilter
 from cnnfilter.core import engine
+from cnnfilter.core.engine import scratch
 from cnnfilter.core.engine.padding import indices
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PAD_MODES, Windows, pad_mode
@@ -86,3 +88,39 @@ def test_the_plan_depends_on_types_not_on_values() -> None:
 def test_sums_are_added_up_in_a_type_that_holds_them(weights: list[list[float]], dtype: str, accumulator: str) -> None:
     task = Correlation(np.array(weights), Windows.of((len(weights), 2)), "edge")
     assert engine.plan(task, np.zeros((3, 3, 1), dtype)).accumulator == accumulator
+
+
+def test_a_kernel_of_zeros_answers_floats_with_zero() -> None:
+    image = np.random.default_rng(1).uniform(-9, 9, (6, 7, 3)).astype(np.float32)
+    response = cnnfilter.convolve(image, np.zeros((3, 3)), bias=2.5)
+    assert response.dtype == np.float32
+    assert response.tolist() == np.full((6, 7, 3), 2.5).tolist()
+
+
+@pytest.mark.parametrize("largest", [1e-200, 1e30, 1e200])
+def test_weights_beyond_floats_of_32_bits_are_added_up_in_64(largest: float) -> None:
+    rng = np.random.default_rng(2)
+    x, bank = rng.uniform(0, 1, (5, 6, 2)).astype(np.float32), rng.uniform(0.1, 1, (3, 3, 2, 4)) * largest
+    found = cnnfilter.conv2d(x, bank, [1, 2, 3, 4], padding="same")
+    sums = np.array(reference.convolve_bank(x.tolist(), bank.tolist(), pad_mode="zero"))
+    with np.errstate(over="ignore"):
+        expected = (sums + np.arange(1, 5)).astype(np.float32)
+    np.testing.assert_allclose(found, expected, rtol=2e-6)
+
+
+def test_weights_that_are_not_finite_pass_on() -> None:
+    bank = np.array([np.nan, np.inf, 1.0]).reshape(1, 1, 1, 3)
+    found = cnnfilter.conv2d(np.ones((1, 2, 1)), bank)
+    np.testing.assert_array_equal(found, [[[np.nan, np.inf, 1]] * 2])
+
+
+def test_scratch_is_kept_up_to_a_size_only() -> None:
+    def bind(memory: np.ndarray) -> np.ndarray:
+        return memory
+
+    for size, is_kept in ((1000, True), (scratch.KEPT + 1, False)):
+        key = object()
+        with scratch.borrowed(size, bind, key) as first:
+            assert first.size >= size
+        with scratch.borrowed(size, bind, key) as second:
+            assert (second is first) == is_kept

@@ -75,6 +75,13 @@ def test_help_loads_neither_numpy_nor_pillow_nor_rich(words: list[str]) -> None:
     assert not found & {"numpy", "PIL", "rich"}
 
 
+@pytest.mark.parametrize("kernel", ["sobelx", "1 2; 3", "gaussian.txt.gz", "none.npy"])
+def test_a_slip_in_a_kernel_loads_no_numpy(kernel: str) -> None:
+    found = loaded(f"from cnnfilter.cli.main import run; assert run(['convolve', 'x.png', '-k', '{kernel}']) == 2")
+    assert "click" in found
+    assert "numpy" not in found
+
+
 def own(found: set[str]) -> set[str]:
     """Those of the modules that are ours, without the packages that hold them."""
     packages = {".".join(m.relative_to(PACKAGE.parent).parts[:-1]) for m in MODULES if m.name == "__init__.py"}

@@ -554,3 +554,14 @@ def test_entries_beyond_exact_integers_stay_floats() -> None:
 def test_small_kernels_are_remembered_and_large_ones_are_not() -> None:
     assert cnnfilter.kernel("box:5") is cnnfilter.kernel("box:5")
     assert cnnfilter.kernel("box:65") is not cnnfilter.kernel("box:65")
+
+
+def test_a_divisor_has_to_fit_every_entry() -> None:
+    """Every other one of these, which is looked at first, is whole."""
+    row = np.arange(64) / 2
+    row[1::2] += 1 / np.pi
+    found = from_array(row[None])
+    assert (found.matrix.tolist(), found.divisor) == ([row.tolist()], 1)
+    assert found.matrix.dtype == np.float64
+    halves = from_array(np.arange(64)[None] / 2)
+    assert (halves.matrix.tolist(), halves.divisor) == ([list(range(64))], 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -275,3 +276,21 @@ def test_every_layer_tells_its_own_arguments() -> None:
 def example(kind: type[Any]) -> list[str]:
     """The main argument, where a layer cannot do without one."""
     return {"convolve": ["blur"], "resize": ["5"], "crop": ["5"]}.get(kind.type, [])
+
+
+def test_the_words_true_and_false_tell_of_a_bias() -> None:
+    tensors = [Conv2d(2, 3, bias=word).tensors((8, 8, 1)) for word in ("true", "False")]
+    assert tensors == [{"weight": (2, 1, 3, 3), "bias": (2,)}, {"weight": (2, 1, 3, 3)}]
+
+
+def test_dense_is_told_its_units_by_an_array_of_weights() -> None:
+    assert Dense(weight=np.ones((3, 8))).output_shape((8,)) == (3,)
+    with pytest.raises(UnfitError, match=re.escape("weight: units x values is needed, (3, 8, 1) came")):
+        Dense(weight=np.ones((3, 8, 1)))
+
+
+def test_batchnorm_fills_in_what_is_not_given() -> None:
+    """As before any training: mean 0, variance 1, no bias."""
+    layer = BatchNorm(weight=np.array([2.0, 3.0]), epsilon=0)
+    found = Pipeline((layer,)).run(np.array([[[1.0, 1.0]]], np.float32))
+    assert found.tolist() == [[[2.0, 3.0]]]

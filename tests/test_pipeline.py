@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import pickle
 import re
 import struct
 import sys
@@ -1018,3 +1019,28 @@ def test_weights_are_named_in_the_file_that_a_pipeline_becomes(tmp_path: Path) -
     assert 'weights = "x.npz"' in pipeline.to_toml().splitlines()
     with pytest.raises(cnnfilter.ParameterError, match="weight: conv2d holds an array, which text cannot"):
         str(cnnfilter.Pipeline((make("conv2d", {"weight": np.ones((1, 1, 1, 1))}),)))
+
+
+def test_a_pipeline_that_has_run_is_sent_without_what_it_has_derived() -> None:
+    pipeline = cnnfilter.parse_pipeline("conv2d 2 size=3 | relu", init="normal", seed=5)
+    expected = pipeline.run(RGB)
+    sent = pickle.dumps(pipeline)
+    assert len(sent) < 2000
+    np.testing.assert_array_equal(pickle.loads(sent).run(RGB), expected)
+
+
+def test_the_last_layer_is_nobodys_input(tmp_path: Path) -> None:
+    text = "".join(
+        f'[[layer]]\ntype = "relu"\nname = "{name}"\nfrom = "{of}"\n' for name, of in (("a", "b"), ("b", "input"))
+    )
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(cnnfilter.ParameterError, match=r"line 1 \(a\): the last layer, 'b', is the result"):
+        cnnfilter.load_pipeline(str(tmp_path / "x.toml"))
+
+
+def test_weights_for_a_vector_of_another_length_say_what_would_fit(tmp_path: Path) -> None:
+    text = 'weights = "x.npz"\n[[layer]]\ntype = "flatten"\n[[layer]]\ntype = "dense"\nparams = "fc"\n'
+    pipeline = loaded(tmp_path, text, fc__weight=np.ones((2, 12), np.float32), fc__bias=np.zeros(2, np.float32))
+    assert pipeline.run(np.ones((3, 4))).tolist() == [12, 12]
+    with pytest.raises(cnnfilter.ParameterError, match="20 values came, the weights take 12; a resize"):
+        pipeline.run(np.ones((4, 5)))

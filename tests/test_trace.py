@@ -530,3 +530,11 @@ def test_floats_without_an_end() -> None:
 def test_gray_of_a_gray_picture_is_a_copy() -> None:
     found = combined(steps("gray", FOUR, (1, 2)))
     assert (found.formula, found.worked, found.sources[0].position) == ("x", "7", (1, 2))
+
+
+@pytest.mark.parametrize(("mapping", "pixel"), [("clip", 255.0), ("abs", 255.0)])
+def test_an_infinite_response_has_an_infinite_level(mapping: str, pixel: float) -> None:
+    image = np.array([[np.inf, 1.0]], np.float32)
+    written = of_layer(Convolve("1", padding="valid"), image, (0, 0), mapping).written
+    assert written is not None
+    assert (written.level, written.pixel, written.clipped) == (math.inf, pixel, True)

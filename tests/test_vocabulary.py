@@ -11,7 +11,7 @@ import click
 import pytest
 
 import cnnfilter
-from cnnfilter.cli.options import parameters
+from cnnfilter.cli.operations import parameters
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.pooling import Pooling
 from cnnfilter.model.layers import LAYERS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from cnnfilter.core.words import by, printable
+from cnnfilter.core.words import by, figure, printable
 
 if TYPE_CHECKING:
     from cnnfilter.images.montage import Exhibit
@@ -66,6 +66,8 @@ class Record(NamedTuple):
         return values
 
 
+MOST_CLASSES = 10  # in a table or CSV
+SURROGATE = r"\ud"  # how JSON writes one half of a character, or a stray byte
 # The report's keys are those before the layers.
 KEYS: tuple[str, ...] = tuple(takewhile(lambda name: name != "layers", Record._fields))
 
@@ -135,22 +137,41 @@ class Totals:
 
 
 def json_line(values: dict[str, Any]) -> str:
-    """One line of JSON Lines; names that are not UTF-8 come escaped."""
+    r"""One line of JSON Lines in ASCII; stray bytes of names come escaped as in messages, so that it is always Unicode.
+
+    >>> json_line({"input": "caf\udce9.png"})
+    '{"input": "caf\\\\udce9.png"}\n'
+    """
     import json  # as csv below: a run reports in one way or in none
 
-    return json.dumps(values, ensure_ascii=True) + "\n"
+    line = json.dumps(values)
+    return f"{line if SURROGATE not in line else json.dumps(_unicode(values))}\n"
 
 
-def csv_header() -> str:
+def _unicode(value: Any) -> Any:
+    """Plain data whose texts have no stray bytes, which are lone surrogates."""
+    if isinstance(value, dict):
+        return {_unicode(key): _unicode(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_unicode(each) for each in value]
+    return _encodable(value) if isinstance(value, str) else value
+
+
+def csv_columns(operation: str) -> tuple[str, ...]:
+    """The columns of a CSV report: the keys, and for pipelines the classes."""
+    return (*KEYS, "classes") if operation == "pipeline" else KEYS
+
+
+def csv_header(operation: str) -> str:
     """The first line of a CSV report."""
-    return _csv_line(KEYS)
+    return _csv_line(csv_columns(operation))
 
 
-def csv_line(record: Record, *, is_shown: bool = False) -> str:
-    """One record as a line of CSV: shapes as 427x640x3, padding as top,bottom,left,right, warnings joined by `; `.
+def csv_line(record: Record, operation: str, *, is_shown: bool = False) -> str:
+    """One record as a line of CSV: shapes as 427x640x3, padding as top,bottom,left,right, lists joined by `; `.
 
-    Names are as they are, but for stray bytes; in what is shown, other control characters than the end of a line are
-    escaped, which could drive a terminal.
+    Classes are a label, a blank and a probability each, the likeliest ten. Names are as they are, but for stray bytes;
+    in what is shown, other control characters than the end of a line are escaped, which could drive a terminal.
     """
     values = record.as_dict()
     for key in ("kernel_shape", "stride", "dilation", "input_shape", "output_shape"):
@@ -158,8 +179,10 @@ def csv_line(record: Record, *, is_shown: bool = False) -> str:
             values[key] = by(values[key])
     if record.padding is not None:
         values["padding"] = ",".join(str(n) for side in record.padding for n in side)
-    values = {key: values[key] for key in KEYS}
     values["warnings"] = "; ".join(record.warnings)
+    ranked = (record.classes or ())[:MOST_CLASSES]
+    values["classes"] = "; ".join(f"{row['label']} {figure(row['probability'])}" for row in ranked)
+    values = {key: values[key] for key in csv_columns(operation)}
     shown = _harmless if is_shown else _encodable
     return _csv_line("" if value is None else shown(str(value)) for value in values.values())
 

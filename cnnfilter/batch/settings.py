@@ -1,12 +1,15 @@
 """What a run does to every image."""
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal
 
 from cnnfilter.batch.paths import Result
+from cnnfilter.core.catalogue import KERNEL_FILES
 from cnnfilter.core.vocabulary import Alpha, Depth, Gray, Mapping
 from cnnfilter.images.files import WriteOptions
 from cnnfilter.images.formats import MAX_PIXELS
+from cnnfilter.model.filters import Convolve
 from cnnfilter.model.pipeline import Pipeline
 
 Maps = Literal["grid", "files"]
@@ -45,6 +48,17 @@ class Step:
         """The result of the last layer, then those of the taps."""
         last = Result(self.label, None, self.pipeline.gives_vector)
         return [last, *(Result(self.label, _in_a_name(tap)) for tap in self.taps)]
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The files that the operation comes from, with what each of them is."""
+        pipeline, found = self.pipeline, {}
+        if pipeline.source:
+            found[pipeline.source] = "pipeline"
+        if pipeline.weights is not None:
+            found[os.path.join(pipeline.folder, pipeline.weights)] = "weights"
+        kernels = [layer.operation.kernel.name for layer in pipeline.layers if isinstance(layer, Convolve)]
+        return found | {name: "kernel" for name in kernels if name.lower().endswith(KERNEL_FILES)}
 
 
 def _in_a_name(layer: str) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from cnnfilter.cli.help import Command
-from cnnfilter.cli.options import Shared, convolve_options, shared_options
+from cnnfilter.cli.operations import convolve_options
+from cnnfilter.cli.options import Shared, shared_options
 
 EXAMPLES = """\b
 Examples:

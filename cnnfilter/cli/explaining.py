@@ -15,8 +15,9 @@ from cnnfilter.cli.drawing.canvas import Canvas
 from cnnfilter.cli.inspecting import ONLY_POOL, Inspection
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core import npy
+from cnnfilter.core.catalogue import KERNEL_FILES
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.kernels import FILE_SUFFIXES, kernel
+from cnnfilter.core.kernels import kernel
 from cnnfilter.core.words import by
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
@@ -132,7 +133,7 @@ def _of_thing(name: str, inspection: Inspection) -> Explained:
             return _of_tensors(name)
         if suffix not in TEXTS and not _is_kernel_array(name):
             return _of_image(name, inspection)
-    elif suffix in (*PIPELINES, *TENSORS, *FILE_SUFFIXES):
+    elif suffix in (*PIPELINES, *TENSORS, *KERNEL_FILES):
         raise FileError(name, "no such file")
     return _of_kernel(name, inspection)
 

@@ -13,16 +13,20 @@ from rich.text import Text
 from cnnfilter.batch.paths import STANDARD_STREAM, Job
 from cnnfilter.batch.report import Record
 from cnnfilter.cli.options import Shared
-from cnnfilter.cli.preview import half_blocks
+from cnnfilter.cli.preview import HalfBlocks
 from cnnfilter.cli.progress import Progress
 from cnnfilter.core.words import by, printable
-from cnnfilter.images.thumbnail import Frames, Thumbnail
+from cnnfilter.images.canvas import drawn
+from cnnfilter.images.thumbnail import Frames, Size, Thumbnail, in_proportion
 
 MOST_INPUTS = 10
 # Columns: the least for pictures beside each other, and between them.
 LEAST_WIDTH, GAP = 30, 2
 # Lines: the least and the most of a picture, and those that are left to captions, report and prompt.
 LEAST_HEIGHT, MOST_HEIGHT, OTHERS = 8, 30, 13
+
+# How much larger than in proportion a result is drawn before its caption says so; rounding alone is less.
+ENLARGED = 1.25
 
 Tile = tuple[int, RenderableType]  # with its width
 
@@ -85,9 +89,7 @@ class Gallery:
 
     def _show(self) -> None:
         records, self._waiting = self._waiting, []
-        tiles = [self._input(records)]
-        tiles += [self._result(record) for record in records if record.output_preview is not None]
-        for row in _rows(tiles, self.console.width):
+        for row in _rows(self._tiles(records), self.console.width):
             table = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
             for width, _ in row:
                 table.add_column(width=width, no_wrap=True)
@@ -95,26 +97,42 @@ class Gallery:
             self._print(table if self._is_first else Group("", table))
             self._is_first = False
 
-    def _input(self, records: Sequence[Record]) -> Tile:
+    def _tiles(self, records: Sequence[Record]) -> list[Tile]:
+        """The input and its results: pictures in proportion to each other, stacks of maps as large as they get."""
+        shown = [record for record in records if record.output_preview is not None]
+        frame = 2 * self._height, self._width
+        shapes = [_size(record.output_shape) for record in shown]
+        shape = _size(records[0].input_shape)
+        first, *others = in_proportion(shape, shapes, frame)
+        tiles = [self._input(records, first)]
+        for record, own, room in zip(shown, shapes, others, strict=True):
+            is_larger = max(room) / max(own) > ENLARGED * max(first) / max(shape)
+            tiles.append(self._result(record, room, is_larger=is_larger))
+        return tiles
+
+    def _input(self, records: Sequence[Record], room: Size) -> Tile:
         record = records[0]
         assert record.input_preview is not None
         classes = "".join(_best(record) for record in records if record.classes)
         name = "standard input" if record.input == STANDARD_STREAM else os.path.basename(record.input)
-        return self._tile(record.input_preview, name, _info(record.input_preview, record.input_shape) + classes)
+        info = _info(record.input_preview, record.input_shape) + classes
+        return self._tile(record.input_preview, room, name, info)
 
-    def _result(self, record: Record) -> Tile:
+    def _result(self, record: Record, room: Size, *, is_larger: bool) -> Tile:
         assert record.output_preview is not None
         path = record.output or ""
         name = "standard output" if path == STANDARD_STREAM else os.path.basename(path)
         if name == os.path.basename(record.input):
             name = os.path.join(*path.split(os.sep)[-2:])  # which of the two it is
         mapping = f", {record.mapping}" if record.mapping not in (None, "raw") else ""
-        return self._tile(record.output_preview, name, _info(record.output_preview, record.output_shape) + mapping)
+        note = ", enlarged" if is_larger and not record.output_preview.columns else ""
+        info = _info(record.output_preview, record.output_shape) + mapping + note
+        return self._tile(record.output_preview, room, name, info)
 
-    def _tile(self, picture: Thumbnail, name: str, info: str) -> Tile:
-        room = self.console.width if picture.columns else self._width
-        blocks = half_blocks(picture, room, self._height)
-        name, info = _cut(printable(name), room), _cut(info, room)
+    def _tile(self, picture: Thumbnail, room: Size, name: str, info: str) -> Tile:
+        width = self.console.width if picture.columns else self._width
+        blocks = HalfBlocks(drawn(picture, (2 * self._height, width) if picture.columns else room))
+        name, info = _cut(printable(name), width), _cut(info, width)
         width = max(blocks.canvas.columns, cell_len(name), cell_len(info))
         return width, Group(Text(name, "bold"), Text(info, "dim"), blocks)
 
@@ -126,6 +144,11 @@ class Gallery:
             self.console.print(shown)
         self._stream.write(capture.get())
         self._stream.flush()
+
+
+def _size(shape: Sequence[int] | None) -> Size:
+    height, width = (shape or (1, 1))[:2]
+    return height, width
 
 
 def _info(picture: Thumbnail, shape: Sequence[int] | None) -> str:

@@ -1,5 +1,6 @@
-"""Help in groups: options that know their heading and what each of their choices means, and commands that show it."""
+"""Options that know their heading and what each of their choices means, and commands that show them in groups."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnnfilter.cli.completion import words
+from cnnfilter.cli.stderr import complain
 
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
@@ -17,11 +19,24 @@ OTHERS = "Other"  # the heading at the end, where --help is
 
 
 class Option(click.Option):
-    """An option with a heading in the help; `meanings` are its choices, or examples, explained a line each."""
+    """An option with a heading in the help, which shows its default.
 
-    def __init__(self, *arguments: Any, heading: str = OTHERS, meanings: Mapping[str, str] | None = None, **named: Any):
+    `choices` are all that it takes, `meanings` examples of it; each is explained on a line of its own.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        heading: str = OTHERS,
+        choices: Mapping[str, str] | None = None,
+        meanings: Mapping[str, str] | None = None,
+        **named: Any,
+    ) -> None:
+        if choices:
+            named["type"], meanings = click.Choice(tuple(choices)), choices
         if meanings:
             named.setdefault("shell_complete", words(meanings))
+        named.setdefault("show_default", "default" in named)
         super().__init__(*arguments, **named)
         self.heading = heading
         self.meanings = dict(meanings or {})
@@ -39,7 +54,22 @@ def under(heading: str) -> "Callable[..., Callable[[Decorated], Decorated]]":
 
 
 class Command(click.Command):
-    """A command whose help lists the options under their headings, in the order in which these first come."""
+    """A command whose help lists the options under their headings, in the order in which these first come.
+
+    Of an option with one value that is given several times the last one counts, so that a script can go before what
+    its user adds; that is told.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What is left of the words when the options are taken out."""
+        given = list(args)
+        left = super().parse_args(ctx, args)
+        if not (ctx.resilient_parsing or ctx.params.get("quiet")):
+            _, _, order = self.make_parser(ctx).parse_args(given)
+            for option, count in Counter(order).items():
+                if isinstance(option, click.Option) and count > 1 and not (option.multiple or option.is_flag):
+                    complain(f"warning: {max(option.opts, key=len)} is given {count} times; the last one counts")
+        return left
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each heading."""

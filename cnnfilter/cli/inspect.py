@@ -20,8 +20,8 @@ def inspect(context: click.Context, /, **_: object) -> int:
     THING is an existing file (an image or array, a pipeline, a kernel, weights), or else a kernel as for --kernel.
 
     --at and --walk trace output values step by step: of convolve with --kernel, of pool with --kind, --size or
-    --global, of a pipeline with --steps or --file. There THING is the image; where it is a pipeline or a kernel, the
-    image is --input. An edge is called weak from 5%, clear from 25%, strong from 60% of the largest possible answer.
+    --global, of a pipeline with --steps or --file. There THING is the image, or --input; a pipeline or a kernel can be
+    a THING, too. An edge is called weak from 5%, clear from 25%, strong from 60% of the largest possible answer.
     """
     inspection = Inspection.of(context)
     if inspection.at is not None or inspection.walk is not None:

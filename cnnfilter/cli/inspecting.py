@@ -10,7 +10,8 @@ from click.core import ParameterSource
 
 from cnnfilter.cli import completion
 from cnnfilter.cli.help import under
-from cnnfilter.cli.options import Command, decorated, parameters
+from cnnfilter.cli.operations import parameters
+from cnnfilter.cli.options import Command, decorated
 from cnnfilter.core.vocabulary import Mapping
 
 _files, _tracing, _report = under("Input and output"), under("Tracing"), under("Report")
@@ -30,7 +31,6 @@ _OWN: tuple[Callable[[Command], Command], ...] = (
         "--report",
         type=click.Choice(("table", "json")),
         default="table",
-        show_default=True,
         help="A picture in text, or one JSON object a line for each THING.",
     ),
 )

@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from cnnfilter.cli.help import Option
-from cnnfilter.core.catalogue import FAMILIES, kernel_names
-from cnnfilter.core.kernels import FILE_SUFFIXES
+from cnnfilter.core.catalogue import FAMILIES, KERNEL_FILES, kernel_names
 from cnnfilter.core.slips import kind_meant
 from cnnfilter.core.vocabulary import KINDS
 from cnnfilter.errors import ParameterError
@@ -26,7 +25,7 @@ def refuse_misplaced(operation: str, inputs: Sequence[str]) -> None:
             raise ParameterError("input", f"{word}: no such file; --kind {word}?")
         if operation == "convolve" and word.partition(":")[0] in (*kernel_names(), *FAMILIES) and not is_file:
             raise ParameterError("input", f"{word}: no such file; --kernel {word}?")
-        if operation == "convolve" and suffix in FILE_SUFFIXES and suffix != ".npy":
+        if operation == "convolve" and suffix in KERNEL_FILES and suffix != ".npy":
             raise ParameterError("input", f"{word}: is no picture; --kernel {word}?")
         if operation == "pipeline" and suffix == ".toml":
             raise ParameterError("input", f"{word}: is no picture; --file {word}?")
@@ -52,7 +51,7 @@ class KindChoice(click.Choice[str]):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            meant = kind_meant(value)
+            meant = kind_meant(value, "--size ")
             if not meant:
                 raise
             raise click.BadParameter(error.message.rstrip(".") + meant, ctx=ctx, param=param) from error

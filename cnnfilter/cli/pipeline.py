@@ -7,7 +7,8 @@ import click
 
 from cnnfilter.cli.help import Command
 from cnnfilter.cli.misplaced import refuse_misplaced
-from cnnfilter.cli.options import Shared, pipeline_options, shared_options
+from cnnfilter.cli.operations import pipeline_options
+from cnnfilter.cli.options import Shared, shared_options
 from cnnfilter.errors import ParameterError
 
 if TYPE_CHECKING:

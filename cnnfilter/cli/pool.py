@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from cnnfilter.cli.help import Command
-from cnnfilter.cli.options import Shared, pool_options, shared_options
+from cnnfilter.cli.operations import pool_options
+from cnnfilter.cli.options import Shared, shared_options
 
 EXAMPLES = """\b
 Examples:

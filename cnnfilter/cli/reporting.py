@@ -29,8 +29,11 @@ class Reporter:
     A table lists up to 50 rows; of longer runs the failures and the totals.
     """
 
-    def __init__(self, form: str, stream: TextIO, *, is_batch: bool, quiet: bool, file: str | None = None) -> None:
-        self.form, self.stream, self.is_batch, self.quiet, self.file = form, stream, is_batch, quiet, file
+    def __init__(
+        self, form: str, stream: TextIO, operation: str, *, is_batch: bool, quiet: bool, file: str | None = None
+    ) -> None:
+        self.form, self.stream, self.operation = form, stream, operation
+        self.is_batch, self.quiet, self.file = is_batch, quiet, file
         self.is_broken = False
         self.verbose = False
         self.progress: Progress | None = None
@@ -41,25 +44,24 @@ class Reporter:
         self.total = self.inputs = 0  # images of the run, and those that were told of
         self._last_input: str | None = None
         if form == "csv":
-            stream.write(csv_header())
+            stream.write(csv_header(operation))
 
     @classmethod
-    def of(cls, shared: Shared, *, is_batch: bool, to_stderr: bool) -> "Reporter":
+    def of(cls, shared: Shared, operation: str, *, is_batch: bool, to_stderr: bool) -> "Reporter":
         """The reporter that the options ask for; `to_stderr` where images go to standard output."""
         if shared.report_file is None:
             stream: TextIO | None = sys.stderr if to_stderr else sys.stdout
             if stream is None:  # closed
-                return cls("none", io.StringIO(), is_batch=is_batch, quiet=True)
-            return cls(
-                shared.report or ("none" if shared.quiet else "table"), stream, is_batch=is_batch, quiet=shared.quiet
-            )
+                return cls("none", io.StringIO(), operation, is_batch=is_batch, quiet=True)
+            form = shared.report or ("none" if shared.quiet else "table")
+            return cls(form, stream, operation, is_batch=is_batch, quiet=shared.quiet)
         by_suffix = _BY_SUFFIX.get(os.path.splitext(shared.report_file)[1].lower())
-        form = by_suffix or shared.report
+        named = by_suffix or shared.report
         if by_suffix and shared.report not in (None, "none", by_suffix):
             raise ParameterError(
                 "report", f"{shared.report}, but the suffix of --report-file {shared.report_file!r} says {by_suffix}"
             )
-        if form is None or form == "none":
+        if named is None or named == "none":
             raise ParameterError(
                 "report_file", f"the suffix of {shared.report_file!r} names no report; .json .csv .txt do, or --report"
             )
@@ -67,7 +69,7 @@ class Reporter:
             file = open(_unfinished(shared.report_file), "w", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise ParameterError("report_file", f"{shared.report_file!r}: {error.strerror}") from error
-        return cls(form, file, is_batch=is_batch, quiet=shared.quiet, file=shared.report_file)
+        return cls(named, file, operation, is_batch=is_batch, quiet=shared.quiet, file=shared.report_file)
 
     def __enter__(self) -> "Reporter":
         return self
@@ -111,7 +113,7 @@ class Reporter:
         if self.form == "json":
             self._write(json_line(record.as_dict()))
         elif self.form == "csv":
-            self._write(csv_line(record, is_shown=self.file is None))
+            self._write(csv_line(record, self.operation, is_shown=self.file is None))
         elif self.form == "table":
             if len(self.rows) <= MOST_ROWS:
                 self.rows.append(record)

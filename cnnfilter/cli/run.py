@@ -48,11 +48,12 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
     if shared.report_file is not None:
         _check_report_file(shared.report_file, jobs)
+    _spare_sources(steps, jobs, shared)
     montage = _montage(shared, settings, jobs)
     jobs = montage.jobs if montage else jobs
     with (
         _cluster(shared, jobs, steps, settings) as cluster,
-        Reporter.of(shared, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
+        Reporter.of(shared, steps[0].operation, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
     ):
         reporter.verbose = shared.verbose
         reporter.total = 0 if shared.dry_run else len(jobs)
@@ -151,6 +152,20 @@ def settings_of(shared: Shared, maps: Maps) -> Settings:
 
 def _is_batch(jobs: list[Job]) -> bool:
     return len(jobs) > 1 or jobs[0].source.root is not None
+
+
+def _spare_sources(steps: list[Step], jobs: list[Job], shared: Shared) -> None:
+    """Refuse to write to a file that a kernel, a pipeline or its weights come from."""
+    kinds = {path: kind for step in steps for path, kind in step.sources.items()}
+    sources = paths.identities(kinds)
+    if not sources:
+        return
+    written = [("output", target.path) for job in jobs for target in job.targets]
+    for option, path in (*written, ("montage", shared.montage), ("report_file", shared.report_file)):
+        place = None if path in (None, STANDARD_STREAM) else paths.identity(path)
+        if path is not None and place in sources:
+            told = f"{printable(path)} is also the {kinds[sources[place]]} of this run; choose another"
+            raise ParameterError(option, told)
 
 
 def _check_report_file(path: str, jobs: list[Job]) -> None:

@@ -8,12 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cnnfilter.batch.report import Record, Totals
+from cnnfilter.batch.report import MOST_CLASSES, Record, Totals
 from cnnfilter.core.words import by, printable
 
 ARROW = "->"
 FULL_WIDTH = 72
-MOST_CLASSES = 10
 BAR = 30
 
 

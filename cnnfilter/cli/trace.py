@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnfilter.batch.outputs import form_of
-from cnnfilter.batch.process import NOT_FINITE, is_finite, prepared
+from cnnfilter.batch.reading import NOT_FINITE, is_finite, prepared
 from cnnfilter.batch.report import json_line
 from cnnfilter.batch.settings import Settings
 from cnnfilter.cli.inspecting import ONLY_POOL, Inspection
@@ -16,6 +16,7 @@ from cnnfilter.cli.network import loaded
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core.kernels import kernel
 from cnnfilter.core.samples import scaled_levels
+from cnnfilter.core.words import printable
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
 from cnnfilter.model.filters import Convolve, Pool
@@ -89,15 +90,27 @@ def position(text: str) -> Position:
 
 
 def _requests(inspection: Inspection) -> Iterator[Request]:
-    """The pipelines and pictures that are meant."""
-    if not inspection.things:
+    """The pipelines and pictures that are meant: things, or what the options name."""
+    operations, things = list(_operations(inspection)), inspection.things
+    pictures = [thing for thing in things if operations or _is_picture(thing)]
+    if pictures and inspection.input is not None:
+        raise ParameterError("", f"--input: is a second picture beside {printable(pictures[0])}; one is enough")
+    if not things and inspection.input is None:
         raise ParameterError("", "THING: a picture is needed, as in: inspect img.png --kernel sobel-v --at 3,4")
-    operations = list(_operations(inspection))
-    for thing in inspection.things:
-        if operations:
-            yield from (Request(operation, thing) for operation in operations)
-        else:
-            yield Request(_of_thing(thing, inspection), _picture(inspection))
+    operations = operations or [_of_thing(thing, inspection) for thing in things if thing not in pictures]
+    if not operations:
+        option, ways = "at" if inspection.at is not None else "walk", "--kind or --size for pool, --steps or --file"
+        raise ParameterError(option, f"the operation is missing: --kernel for convolve, {ways}")
+    for picture in pictures or [_picture(inspection)]:
+        yield from (Request(operation, picture) for operation in operations)
+
+
+def _is_picture(thing: str) -> bool:
+    """Whether a thing is a picture, and not a pipeline or a kernel that it goes through."""
+    suffix = os.path.splitext(thing)[1].lower()
+    if suffix in (".toml", ".txt", ".csv"):
+        return False
+    return thing == STANDARD_STREAM or os.path.lexists(thing) or formats.by_suffix(thing) is not None
 
 
 def _operations(inspection: Inspection) -> Iterator[Pipeline]:
@@ -133,16 +146,11 @@ def _refuse_windows(inspection: Inspection) -> None:
 
 
 def _of_thing(thing: str, inspection: Inspection) -> Pipeline:
-    """The pipeline that a thing is: a file, or a kernel that is no file."""
+    """The pipeline that a thing is: a file, or a kernel."""
     if thing.lower().endswith(".toml"):
         _refuse_windows(inspection)
         return loaded(thing, inspection.pipeline)
-    if inspection.input is not None and not os.path.lexists(thing):
-        return Pipeline((Convolve(kernel(thing), **inspection.convolve),))
-    option = "at" if inspection.at is not None else "walk"
-    raise ParameterError(
-        option, "the operation is missing: --kernel for convolve, --kind or --size for pool, --steps or --file"
-    )
+    return Pipeline((Convolve(kernel(thing), **inspection.convolve),))
 
 
 def _picture(inspection: Inspection) -> str:
@@ -182,7 +190,7 @@ def _told(request: Request, inspection: Inspection, at: Position | None, *, alon
         return 0
     from cnnfilter.cli.drawing.canvas import Canvas
 
-    _draw(Canvas(sys.stdout), found, request.source, places, walking=inspection.walk is not None)
+    _draw(Canvas(sys.stdout), found, request.source, places, inspection.walk)
     return 0
 
 
@@ -231,13 +239,13 @@ def _form(request: Request, image: "Image", settings: Settings, layer: str | Non
     return form.mapping, form.samples, form.level_scale
 
 
-def _draw(canvas: "Canvas", found: Run, source: str, places: Sequence[Position], *, walking: bool) -> None:
+def _draw(canvas: "Canvas", found: Run, source: str, places: Sequence[Position], walk: int | None) -> None:
     from cnnfilter.cli.drawing import traces
 
     tracer = found.tracer
-    if walking:
+    if walk is not None:
         canvas.show(*traces.title(tracer, source, ()), "")
-        traces.draw_walk(canvas, tracer, places)
+        traces.draw_walk(canvas, tracer, places, walk)
         return
     (place,) = places
     canvas.show(*traces.title(tracer, source, place), "")

@@ -36,6 +36,8 @@ FAMILIES: dict[str, str] = {
     "gabor": "SIZE:WAVELENGTH:DEGREES",
     "random": "SIZE:COUNT[:SEED]",
 }
+# The files that hold kernels, by their suffix.
+KERNEL_FILES = (".npy", ".txt", ".csv")
 # What they are for, a line each.
 KERNEL_MEANINGS: dict[str, str] = {
     "identity": "the picture as it is",

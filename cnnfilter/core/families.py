@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cnnfilter.core.catalogue import FAMILIES
 from cnnfilter.core.geometry import Pair, pair
-from cnnfilter.core.kernels import LARGEST_KERNEL, Kernel, from_array
+from cnnfilter.core.kernels import Kernel, from_array
+from cnnfilter.core.matrices import LARGEST_KERNEL
 from cnnfilter.core.numbers import exact
 from cnnfilter.errors import ParameterError
 

@@ -1,35 +1,27 @@
-"""Kernels: how a name, a family, a file or a matrix becomes a Kernel."""
+"""Kernels: how a name, a family, a file or a matrix becomes a Kernel.
+
+NumPy is loaded where a matrix is made, and not for a slip in a name.
+"""
 
 import functools
-import math
 import os
 import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cnnfilter.core.catalogue import FAMILIES, GRADIENTS, NAMED, kernel_names
+from cnnfilter.core.catalogue import FAMILIES, GRADIENTS, KERNEL_FILES, NAMED, kernel_names
 from cnnfilter.core.geometry import Pair
-from cnnfilter.core.numbers import LARGEST_DENOMINATOR, exact
-from cnnfilter.core.words import by
+from cnnfilter.core.numbers import table
 from cnnfilter.errors import ParameterError, UnfitError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Matrix = NDArray[np.int64] | NDArray[np.float64]
+    from cnnfilter.core.matrices import Matrix
 
-FILE_SUFFIXES = (".npy", ".txt", ".csv")
-# Kernels with more entries than this are a slip (a picture taken for a kernel).
-LARGEST_KERNEL = 1 << 24
-LARGEST_SIDE = 100_000
-_ENTRY_GAP = r"\s*,\s*|\s+"
-_EXACT_INTEGER = 1 << 53
 # How many kernels are remembered after they have been parsed, of up to SMALL entries.
 REMEMBERED, SMALL = 64, 4096
-_LARGEST_DIVISOR = 1 << 53
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +84,8 @@ class Kernel:
 
     def flipped(self) -> "Kernel":
         """The kernel turned by 180 degrees, for true convolution."""
-        axes = (0, 1) if self.is_bank else (-2, -1)
-        import numpy as np
-
-        return replace(self, matrix=np.flip(self.matrix, axes))
+        turned = self.matrix[::-1, ::-1] if self.is_bank else self.matrix[..., ::-1, ::-1]
+        return replace(self, matrix=turned)
 
     def spanning(self, channels: int) -> "Kernel":
         """The kernel as it is for an image with that many channels; redraws a random bank.
@@ -128,17 +118,21 @@ def kernel(text: str) -> Kernel:
     """
     text = text.strip()
     family = text.partition(":")[0]
-    if text.lower().endswith(FILE_SUFFIXES) and not {text, family} & {*NAMED, *GRADIENTS, *FAMILIES}:
-        return _from_file(text)
+    if text.lower().endswith(KERNEL_FILES) and not {text, family} & {*NAMED, *GRADIENTS, *FAMILIES}:
+        if not os.path.isfile(text):
+            raise ParameterError("kernel", f"there is no kernel file {text!r}")
+        from cnnfilter.core import matrices
+
+        return Kernel(text, *matrices.from_file(text), label=os.path.splitext(os.path.basename(text))[0])
     return _remembered(text, functools.partial(_from_text, text))
 
 
 def _from_text(text: str) -> Kernel:
     """The kernel that text other than a file's name describes."""
-    if text in NAMED:
-        return _named(text)
-    if text in GRADIENTS:
-        return _gradient(text)
+    if text in NAMED or text in GRADIENTS:
+        from cnnfilter.core import matrices
+
+        return Kernel(text, *matrices.named(text), label=text)
     family = text.partition(":")[0]
     if family in FAMILIES:
         from cnnfilter.core import families
@@ -146,11 +140,13 @@ def _from_text(text: str) -> Kernel:
         return families.build(text)
     is_file_name = re.fullmatch(r"[^\s;,]+\.[a-z]\w*", text, re.IGNORECASE)
     if re.match(r"[-+.\d;,\s]|(nan|inf)\b", text, re.IGNORECASE) and not is_file_name:
-        entries = parse_matrix(text)
-        return _from_fractions(text, entries)
+        rows = table(text, "kernel")
+        from cnnfilter.core import matrices
+
+        return Kernel(text, *matrices.from_fractions(rows))
     from cnnfilter.core.slips import kernel_meant
 
-    meant = kernel_meant(text, family, [*kernel_names(), *FAMILIES], FILE_SUFFIXES)
+    meant = kernel_meant(text, family, [*kernel_names(), *FAMILIES], KERNEL_FILES)
     raise ParameterError("kernel", f"there is no kernel {_short(text)}{meant}")
 
 
@@ -187,149 +183,13 @@ def from_array(values: "ArrayLike", name: str | None = None, label: str = "kerne
     (1/9, 0.0625) become integers over it.
 
     Raises:
-        ParameterError: wrong number of axes, empty, not numbers, not finite.
+        ParameterError: wrong number of axes, empty, too large, not numbers, not finite.
     """
-    import numpy as np
+    from cnnfilter.core import matrices
 
-    text, name = name, name or "the matrix"
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ParameterError("kernel", "the matrix is ragged: its rows differ in length") from error
-    if array.ndim not in (2, 4):
-        raise ParameterError(
-            "kernel",
-            f"{name} has {array.ndim} axes; a kernel is height x width, a bank height x width x channels x filters",
-        )
-    if array.dtype.kind not in "biuf":
-        raise ParameterError("kernel", f"{name} holds {array.dtype}, not numbers")
-    if not 0 < array.size <= LARGEST_KERNEL or max(array.shape[:2]) > LARGEST_SIDE:
-        size = by(array.shape)
-        raise ParameterError("kernel", f"{name} is {size}; 1 to {LARGEST_KERNEL} entries fit, {LARGEST_SIDE} a side")
-    if not np.isfinite(array).all():
-        raise ParameterError("kernel", f"{name} holds NaN or infinity")
-    integers, divisor = _rational(array)
-    matrix: Matrix = array.astype(np.float64) if integers is None else integers
-    return Kernel(text or _as_text(matrix, divisor), matrix, divisor, label)
-
-
-def _as_text(matrix: "Matrix", divisor: int) -> str:
-    """The matrix as `parse_matrix` reads it; only the shape of a bank."""
-    if matrix.ndim == 4:
-        return "bank " + "x".join(map(str, matrix.shape))
-    whole = matrix.dtype.kind == "i"
-    rows = [[str(Fraction(entry, divisor)) if whole else repr(entry) for entry in row] for row in matrix.tolist()]
-    return "; ".join(" ".join(row) for row in rows)
-
-
-def parse_matrix(text: str) -> list[list[Fraction]]:
-    """Rows of exact numbers from text: entries apart by blanks or commas, rows by `;` or line ends.
-
-    Raises:
-        ParameterError: an entry that is no number, rows of different lengths, no entries.
-    """
-    lines = [re.split(_ENTRY_GAP, line.strip()) for line in re.split(r"[;\n]", text) if line.strip()]
-    if not lines:
-        raise ParameterError("kernel", "the matrix has no entries")
-    rows = [[exact(entry, "kernel") for entry in line] for line in lines]
-    lengths = [len(row) for row in rows]
-    if len(set(lengths)) > 1:
-        raise ParameterError("kernel", f"the matrix is ragged: its rows have {_listed(lengths)} entries")
-    return rows
-
-
-def _named(name: str) -> Kernel:
-    import numpy as np
-
-    rows, _, divisor = NAMED[name].partition("|")
-    matrix = np.array([[int(entry) for entry in row.split()] for row in rows.split(";")], dtype=np.int64)
-    return Kernel(name, matrix, int(divisor or 1), name)
-
-
-def _gradient(name: str) -> Kernel:
-    import numpy as np
-
-    both = np.stack([_named(f"{name}-v").matrix, _named(f"{name}-h").matrix])
-    return Kernel(name, both.astype(np.int64), 1, name)
-
-
-def _from_fractions(name: str, rows: list[list[Fraction]], label: str = "kernel") -> Kernel:
-    import numpy as np
-
-    divisor = math.lcm(*(entry.denominator for row in rows for entry in row))
-    integers = [[int(entry * divisor) for entry in row] for row in rows]
-    largest = max(abs(entry) for row in integers for entry in row)
-    if divisor <= _LARGEST_DIVISOR and largest <= _EXACT_INTEGER:
-        return Kernel(name, np.array(integers, dtype=np.int64), divisor, label)
-    floats = np.array([[float(entry) for entry in row] for row in rows])  # whose range numbers in text keep to
-    return Kernel(name, floats, 1, label)
-
-
-def _from_file(name: str) -> Kernel:
-    stem, suffix = os.path.splitext(os.path.basename(name))
-    try:
-        if not os.path.isfile(name):
-            raise ParameterError("kernel", f"there is no kernel file {name!r}")
-        if os.path.getsize(name) > 8 * LARGEST_KERNEL + 4096:
-            raise ParameterError("kernel", "too large for a kernel")
-        if suffix.lower() == ".npy":
-            return from_array(_load_npy(name), name, stem)
-        with open(name, encoding="utf-8-sig") as file:
-            text = re.sub(r"#.*", "", file.read())  # np.savetxt leads headers by #
-        return _from_fractions(name, parse_matrix(text), stem)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ParameterError("kernel", f"{name!r} cannot be read: {reason}") from error
-    except ParameterError as error:
-        if name in error.message:
-            raise
-        raise ParameterError("kernel", f"{name!r}: {error.message}") from error
-
-
-def _load_npy(path: str) -> "NDArray[Any]":
-    from cnnfilter.core import npy
-
-    with open(path, "rb") as file:
-        try:
-            return npy.read(file, os.path.getsize(path))
-        except ValueError as error:
-            raise ParameterError("kernel", str(error)) from error
-
-
-def _rational(array: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
-    """(integers, divisor) with array == integers / divisor to the last bit of its own type, or (None, 1)."""
-    import numpy as np
-
-    if array.dtype.kind in "biu":
-        whole = array.astype(np.int64)
-        return (whole, 1) if (whole == array).all() else (None, 1)
-    values = np.unique(array)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if abs(values).max() * LARGEST_DENOMINATOR > _EXACT_INTEGER:
-            return None, 1
-        return _with_divisor(array, values)
-
-
-def _with_divisor(array: "NDArray[Any]", values: "NDArray[Any]") -> "tuple[NDArray[np.int64] | None, int]":
-    import numpy as np
-
-    divisors = np.arange(1, LARGEST_DENOMINATOR + 1 if array.ndim == 2 else 2, dtype=array.dtype)
-
-    def fitting(some: "NDArray[Any]", among: "NDArray[Any]") -> "NDArray[Any]":
-        among = among[:, None]
-        return np.asarray((np.rint(some * among) / among == some).all(axis=1))
-
-    few = values[:: max(1, len(values) // 16)]  # enough to see that most divisors do not fit
-    for divisor in divisors[fitting(few, divisors)].tolist():
-        if fitting(values, np.array([divisor], array.dtype)).all():
-            return np.rint(array.astype(np.float64) * divisor).astype(np.int64), int(divisor)
-    return None, 1
+    matrix, divisor = matrices.from_array(values, name or "the matrix")
+    return Kernel(name or matrices.as_text(matrix, divisor), matrix, divisor, label)
 
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def _listed(numbers: list[int]) -> str:
-    shown = [str(n) for n in numbers[:8]]
-    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(numbers) <= 8 else f"{', '.join(shown)}, ..."

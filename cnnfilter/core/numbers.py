@@ -1,6 +1,7 @@
 """Numbers as people write them, kept exact: `3`, `0.25`, `1/9`."""
 
 import math
+import re
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,30 @@ def reals(value: object, parameter: str) -> tuple[float, ...]:
     if isinstance(parts, Iterable):
         return tuple(real(part, parameter) for part in parts)
     return (real(parts, parameter),)
+
+
+def table(text: str, parameter: str) -> list[list[Fraction]]:
+    """Rows of exact numbers: entries apart by blanks or commas, rows by `;` or line ends.
+
+    >>> table("1/2, 1; 0 -3", "kernel")
+    [[Fraction(1, 2), Fraction(1, 1)], [Fraction(0, 1), Fraction(-3, 1)]]
+
+    Raises:
+        ParameterError: an entry that is no number, rows of different lengths, no entries.
+    """
+    lines = [re.split(r"\s*,\s*|\s+", line.strip()) for line in re.split(r"[;\n]", text) if line.strip()]
+    if not lines:
+        raise ParameterError(parameter, "the matrix has no entries")
+    rows = [[exact(entry, parameter) for entry in line] for line in lines]
+    lengths = [len(row) for row in rows]
+    if len(set(lengths)) > 1:
+        raise ParameterError(parameter, f"the matrix is ragged: its rows have {_listed(lengths)} entries")
+    return rows
+
+
+def _listed(numbers: list[int]) -> str:
+    shown = [str(n) for n in numbers[:8]]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(numbers) <= 8 else f"{', '.join(shown)}, ..."
 
 
 def whole(value: object, parameter: str, *, least: int = 1) -> int:

@@ -4,6 +4,8 @@ import os
 import re
 from collections.abc import Sequence
 
+from cnnfilter.core.catalogue import LAYER_MEANINGS, kernel_names
+
 # Words for a kernel's purpose, with the kernels that serve it.
 _KERNELS_FOR = {
     ("edge", "edges", "outline", "outlines", "contour"): "sobel or laplacian",
@@ -15,6 +17,7 @@ _KERNELS_FOR = {
 _KINDS = {"mean": "avg", "average": "avg", "maximum": "max", "minimum": "min"}
 # What a second number of a step mostly is.
 _SECOND = {"pool": "size", "conv2d": "size", "convolve": "stride"}
+_SIZE = re.compile(r"\d+(x\d+)?")
 # Between steps, in place of the bar.
 _SEPARATOR = re.compile(r"[^\s\[\]]*[,;]|[a-z][\w-]*[,;>][a-z].*|[-=]?>|\+")
 
@@ -32,6 +35,8 @@ def kernel_meant(text: str, family: str, known: Sequence[str], suffixes: Sequenc
     if text[:1] in ("[", "(") and rows:
         matrix = "; ".join(rows) if len(text) <= 60 else "0 -1 0; -1 5 -1; 0 -1 0"
         return f'; a matrix is written "{matrix}"'
+    if family in LAYER_MEANINGS:
+        return f'; it is a layer, as in --steps "convolve blur | {family}"'
     for words, meant in _KERNELS_FOR.items():
         if family.lower() in words:
             return f"; did you mean {meant}?"
@@ -40,13 +45,14 @@ def kernel_meant(text: str, family: str, known: Sequence[str], suffixes: Sequenc
     return like(family, list(dict.fromkeys(known)), most=99)
 
 
-def kind_meant(word: str) -> str:
-    """The end of a message about a word that is no kind of pooling.
+def kind_meant(word: str, size: str = "size=") -> str:
+    """The end of a message about a word that is no kind of pooling; `size` is how a size of windows is written.
 
-    >>> kind_meant("mean"), kind_meant("median")
-    ('; did you mean avg?', '')
+    >>> kind_meant("mean"), kind_meant("2"), kind_meant("median")
+    ('; did you mean avg?', '; did you mean size=2?', '')
     """
-    meant = _KINDS.get(str(word).lower())
+    text = str(word).lower()
+    meant = f"{size}{text}" if _SIZE.fullmatch(text) else _KINDS.get(text)
     return f"; did you mean {meant}?" if meant else ""
 
 
@@ -56,14 +62,19 @@ def second_meant(type_name: str, word: str) -> str:
     >>> second_meant("pool", "2"), second_meant("relu", "2")
     ('; did you mean size=2?', '')
     """
-    is_size = type_name in _SECOND and re.fullmatch(r"\d+(x\d+)?", word)
+    is_size = type_name in _SECOND and _SIZE.fullmatch(word)
     return f"; did you mean {_SECOND[type_name]}={word}?" if is_size else ""
 
 
 def is_apart_otherwise(words: Sequence[str]) -> bool:
-    """Whether the words of what was taken for one step look like several, with something else than a bar between.
+    """Whether the words of what was taken for one step look like several, with no bar between.
 
-    >>> is_apart_otherwise(["gray,", "relu"]), is_apart_otherwise(["convolve", "0 1; 1 0"])
-    (True, False)
+    >>> is_apart_otherwise(["gray,", "relu"]), is_apart_otherwise(["gray", "relu"])
+    (True, True)
+    >>> is_apart_otherwise(["convolve", "0 1; 1 0"]), is_apart_otherwise(["convolve", "sobel"])
+    (False, False)
     """
-    return any(_SEPARATOR.fullmatch(word) for word in words)
+    if any(_SEPARATOR.fullmatch(word) for word in words):
+        return True
+    begins = (*LAYER_MEANINGS, *(() if words[0] == "convolve" else kernel_names()))
+    return words[0] in LAYER_MEANINGS and any(word in begins for word in words[1:])

@@ -37,7 +37,8 @@ class WriteOptions(NamedTuple):
 def read_image(path: "str | os.PathLike[str]", *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """The picture in a file as an array, height x width [x channels], alpha as its last channel.
 
-    Orientation is applied, palettes become colour, CMYK is converted; 8- and 16-bit gray, int32 and float stay.
+    Orientation is applied, palettes become colour, CMYK is converted; 8- and 16-bit gray, int32 and float stay. `.npy`
+    holds height x width [x channels] of bool, integers (int64, too, but not uint64) or floats, which become float32.
 
     Raises:
         FileError: missing, unreadable, in no format that is read, or larger than `max_pixels`.

@@ -1,7 +1,7 @@
 """Small pictures for the terminal: any array brought down to few pixels of 8 bits."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ LEAST_MAP = 8
 GAP = 2
 # Tiny pictures are enlarged up to that many times.
 MOST_ZOOM = 8
+# Results of a picture are in proportion to it down to this length of their longer side.
+LEAST_RESULT = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +93,26 @@ def _arranged(count: int, shape: Size, frame: Size) -> tuple[int, int]:
     return -rows, -columns
 
 
+def in_proportion(shape: Size, results: Sequence[Size], frame: Size) -> list[Size]:
+    """The rooms of a picture and its results within `frame`: all on one scale.
+
+    A result that would be tiny beside a large picture gets LEAST_RESULT pixels on its longer side.
+
+    >>> in_proportion((400, 640), [(200, 320), (100, 160), (1, 1)], (28, 40))
+    [(25, 40), (13, 20), (10, 16), (16, 16)]
+    >>> in_proportion((8, 8), [(4, 4), (10, 10)], (28, 40))
+    [(16, 16), (8, 8), (20, 20)]
+    """
+    scale = _scale(shape, frame)
+    scale = scale if scale < 1 else max(1, min(_scale(each, frame) for each in (shape, *results)))
+    rooms = []
+    for each in (shape, *results):
+        own = scale if scale >= 1 or each is shape else max(scale, LEAST_RESULT / max(each))
+        height, width = (max(1, math.floor(length * own + 0.5)) for length in each)
+        rooms.append((min(frame[0], height), min(frame[1], width)))
+    return rooms
+
+
 @dataclass(frozen=True)
 class Frames:
     """The rooms, (height, width) in pixels, that a terminal has for a picture and for a stack of feature maps."""
@@ -98,11 +120,25 @@ class Frames:
     picture: Size
     stack: Size
 
-    def show(self, pixels: NDArray[Any], alpha: NDArray[Any] | None = None, *, is_stack: bool = False) -> Thumbnail:
-        """The small picture that fits: of a picture with 1 or 3 channels, or a stack of maps."""
+    def show(
+        self,
+        pixels: NDArray[Any],
+        alpha: NDArray[Any] | None = None,
+        *,
+        is_stack: bool = False,
+        beside: Sequence[int] | None = None,
+    ) -> Thumbnail:
+        """The small picture that fits: of a picture with 1 or 3 channels, or a stack of maps.
+
+        A picture that comes from one of the shape `beside` is in proportion to it.
+        """
         channels = pixels.shape[2] if pixels.ndim == 3 else 1
-        is_stack = channels > 1 and (is_stack or channels != 3)
-        return thumbnail(pixels, self.stack if is_stack else self.picture, alpha, is_stack=is_stack)
+        if channels > 1 and (is_stack or channels != 3):
+            return thumbnail(pixels, self.stack, alpha, is_stack=True)
+        frame, (height, width) = self.picture, pixels.shape[:2]
+        if beside is not None:
+            frame = in_proportion((beside[0], beside[1]), [(height, width)], frame)[1]
+        return thumbnail(pixels, frame, alpha)
 
 
 def thumbnail(

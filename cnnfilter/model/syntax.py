@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnfilter.core.kernels import FILE_SUFFIXES, Kernel, as_kernel
+from cnnfilter.core.catalogue import KERNEL_FILES
+from cnnfilter.core.kernels import Kernel, as_kernel
 from cnnfilter.core.slips import is_apart_otherwise, second_meant
 from cnnfilter.errors import FileError, ParameterError
 from cnnfilter.model.layer import Layer
@@ -129,7 +130,7 @@ def _from_toml(content: dict[str, Any], text: str, file: Path) -> Pipeline:
 def _use_folder(type_name: str, keys: dict[str, Any], folder: Path) -> None:
     """Find a kernel file beside the pipeline file."""
     kernel = keys.get("kernel")
-    if type_name == "convolve" and isinstance(kernel, str) and kernel.lower().endswith(FILE_SUFFIXES):
+    if type_name == "convolve" and isinstance(kernel, str) and kernel.lower().endswith(KERNEL_FILES):
         keys["kernel"] = str(folder / kernel)
 
 

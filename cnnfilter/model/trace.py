@@ -80,10 +80,15 @@ class Tracer:
     def walk(self, count: int, start: Position | None = None) -> list[Position]:
         """`count` positions row by row, without the channel unless `start` has one; fewer where the output ends."""
         sizes = self.shape[:2]
-        begin = 0 if start is None else int(np.ravel_multi_index(start[: len(sizes)], sizes))
+        begin = 0 if start is None else self.number(start) - 1
         channel = () if start is None else start[len(sizes) :]
         steps = range(begin, min(begin + count, math.prod(sizes)))
         return [(*(int(place) for place in np.unravel_index(step, sizes)), *channel) for step in steps]
+
+    def number(self, at: Position) -> int:
+        """Which of all positions it is, row by row, the first being 1."""
+        sizes = self.shape[:2]
+        return 1 + int(np.ravel_multi_index(at[: len(sizes)], sizes))
 
     def at(self, position: Position) -> Trace:
         """How the value at a position, channel included, came about."""

@@ -1,7 +1,9 @@
 """How a value of a layer without windows comes about: from which values of its inputs, by which formula."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import cast
 
 import numpy as np
@@ -131,14 +133,11 @@ def _joined(layer: Layer, names: Sequence[str], arrays: Sequence[Array], positio
 
 def _concatenated(names: Sequence[str], arrays: Sequence[Array], position: Position) -> Combined:
     """Which input the value comes from: its channels follow those of the inputs before."""
-    index = position[-1] if len(position) != 2 else 0
-    for name, array in zip(names, arrays, strict=True):
-        many = array.shape[-1] if array.ndim != 2 else 1
-        if index < many:
-            source = (*position[:-1], index) if array.ndim != 2 else position[:2]
-            return _single(name, array, source, "x")
-        index -= many
-    raise IndexError(position)
+    ends = list(accumulate(array.shape[-1] if array.ndim != 2 else 1 for array in arrays))
+    which = bisect_right(ends, position[-1])
+    name, array = names[which], arrays[which]
+    index = position[-1] - (ends[which - 1] if which else 0)
+    return _single(name, array, (*position[:-1], index) if array.ndim != 2 else position[:2], "x")
 
 
 def _single(

@@ -54,7 +54,7 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).
 PROFILE = """
 import sys, time
 from cnnfilter.__main__ import main
-import cnnfilter.batch.process as process, cnnfilter.model.pipeline as pipeline
+import cnnfilter.batch.applying as applying, cnnfilter.images.files as files, cnnfilter.model.pipeline as pipeline
 def told(name, function):
     def timed(*arguments, **named):
         start = time.time()
@@ -63,9 +63,9 @@ def told(name, function):
         finally:
             print(name, start, time.time(), file=sys.stderr)
     return timed
-process.files.read = told("decode", process.files.read)
+files.read = told("decode", files.read)
 pipeline.Pipeline.respond = told("filter", pipeline.Pipeline.respond)
-process.write = told("encode", process.write)
+applying.write = told("encode", applying.write)
 main()
 """
 

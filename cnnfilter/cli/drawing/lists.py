@@ -14,7 +14,7 @@ HINT = """\
   cnnfilter inspect sobel-v                        what a kernel does, and why
   cnnfilter inspect photo.jpg                      what an image holds
   cnnfilter inspect net.toml --input 224x224x3     shapes and cost of a network
-  cnnfilter inspect photo.jpg -k sobel-v --at 3,4  one output value, step by step"""
+  cnnfilter inspect photo.jpg -k sobel-v --at 3,4  one value, step by step"""
 NOTE = """\
   Capitals: the value that needs no key. weight, bias, mean, variance: tensors, found by params.
   All layers take name and from, those with tensors also params, init, seed."""
@@ -38,7 +38,9 @@ def draw_everything(canvas: Canvas) -> None:
     _section(canvas, "Padding", "--pad-mode: what lies around a row abcd", PAD_MODES)
     written = " ".join(each.name for each in FORMATS if each.writable)
     read = " ".join(each.name for each in FORMATS if not each.writable)
-    _section(canvas, "Formats", "of image files", {"read and written": written, "read only": read})
+    arrays = "height x width [x channels] of bool, integers up to int64, or floats"
+    formats = {"read and written": written, "read only": read, "npy holds": arrays}
+    _section(canvas, "Formats", "of image files", formats)
     canvas.show(Text("More", "bold"), Text(HINT))
 
 

@@ -27,6 +27,7 @@ from cnnfilter.model.traced import Combined, Pooled, Position, Trace, Weighted
 
 # Channels of an output that are traced in full when no channel is named.
 MOST_VALUES = 4
+REST = "..."  # columns that are left out
 
 
 def draw_position(canvas: Canvas, tracer: Tracer, traces: Sequence[Trace], alpha: int | None) -> None:
@@ -34,7 +35,7 @@ def draw_position(canvas: Canvas, tracer: Tracer, traces: Sequence[Trace], alpha
     if alpha is not None:
         canvas.show(Text(f"alpha {alpha}, which is kept apart", "dim"))
     if len(traces) > MOST_VALUES:
-        canvas.show(*_overview(canvas, traces))
+        canvas.show(*_overview(canvas, traces), _one_channel(tracer))
         return
     for index, trace in enumerate(traces):
         name = channel_name(trace.output_shape, trace.position[-1]) if len(traces) > 1 else ""
@@ -42,15 +43,24 @@ def draw_position(canvas: Canvas, tracer: Tracer, traces: Sequence[Trace], alpha
         canvas.show(*[Text()] * (index > 0), *drawn, *_steps(canvas, tracer, trace), Text(), *_words(canvas, trace))
 
 
-def draw_walk(canvas: Canvas, tracer: Tracer, places: Sequence[Position]) -> None:
-    """Print one position after the other, briefly, and the output so far."""
+def draw_walk(canvas: Canvas, tracer: Tracer, places: Sequence[Position], wanted: int) -> None:
+    """Print one position after the other, briefly, and the output so far; `wanted` positions were asked for."""
     total = math.prod(tracer.shape[:2])
-    for index, at in enumerate(places, 1):
-        canvas.show(Text(f"{index} of {total}: output {place(at)}", "bold"))
-        for position in tracer.positions(at):
-            canvas.show(*_brief(canvas, tracer, tracer.at(position), several=len(position) > len(at)))
+    for at in places:
+        canvas.show(Text(f"{tracer.number(at)} of {total}: output {place(at)}", "bold"))
+        positions = tracer.positions(at)
+        if len(positions) > MOST_VALUES:
+            canvas.show(*_overview(canvas, [tracer.at(position) for position in positions]))
+        else:
+            for position in positions:
+                canvas.show(*_brief(canvas, tracer, tracer.at(position), several=len(position) > len(at)))
         canvas.show(Text())
     canvas.show(*_so_far(canvas, tracer, places))
+    if len(tracer.positions(places[0])) > MOST_VALUES:
+        canvas.show(Text(), _one_channel(tracer))
+    if len(places) < wanted:
+        last = f"{place(places[-1])} is the last position: the walk ends there, after {len(places)} of {wanted}"
+        canvas.show(Text(), Text(last))
 
 
 def _brief(canvas: Canvas, tracer: Tracer, trace: Trace, *, several: bool) -> Iterator[RenderableType]:
@@ -78,7 +88,7 @@ def _so_far(canvas: Canvas, tracer: Tracer, places: Sequence[Position]) -> Itera
     if len(tracer.shape) > 1 and tracer.shape[0] <= WHOLE_ROWS:
         rows = list(range(tracer.shape[0]))
     yield Text(f"the output so far, {len(places)} of {math.prod(tracer.shape[:2])} positions", "bold")
-    for channel in sorted(channels):
+    for channel in sorted(channels)[:MOST_VALUES]:
         arrays = {"responses": tracer.response}
         if tracer.samples is not None:
             arrays["pixels"] = tracer.samples
@@ -88,6 +98,8 @@ def _so_far(canvas: Canvas, tracer: Tracer, places: Sequence[Position]) -> Itera
         if len(channels) > 1:
             yield Text(channel_name(tracer.shape, channel[0]), "cyan")
         yield from beside(blocks, canvas.width)
+    if len(channels) > MOST_VALUES:
+        yield Text(f"... and {len(channels) - MOST_VALUES} more channels (--report json)", "dim")
 
 
 def _filled(
@@ -107,6 +119,7 @@ def _filled(
     used = [column for _, column in known]
     wide = max(len(text) for row in texts(plane[rows][:, min(used) : max(used) + 1]) for text in row) + 2
     fits = plane.shape[1] * wide <= room
+    wide = wide if fits else max(wide, len(REST) + 2)
     first = 0 if fits else min(used)
     columns = range(first, min(plane.shape[1], first + (plane.shape[1] if fits else max(1, room // wide - 1))))
     shown = texts(plane[rows][:, list(columns)])
@@ -114,7 +127,7 @@ def _filled(
         [text if (row, column) in known else HOLE[canvas.ascii] for column, text in zip(columns, line, strict=True)]
         for row, line in zip(rows, shown, strict=True)
     ]
-    cells = [[*line, "..."] for line in cells] if columns.stop < plane.shape[1] else cells
+    cells = [[*line, REST] for line in cells] if columns.stop < plane.shape[1] else cells
     return matrix(cells, lambda i, j, text: text, name)
 
 
@@ -166,12 +179,20 @@ def _words(canvas: Canvas, trace: Trace) -> Iterator[Text]:
 
 def _overview(canvas: Canvas, traces: Sequence[Trace]) -> Iterator[RenderableType]:
     """A line a channel: the response, the pixel, and what it means."""
-    wide = len(str(traces[-1].position[-1]))
-    for trace in traces:
-        written = "" if trace.written is None else f" -> {figure(trace.pixel)}"
-        line = f"{trace.position[-1]:>{wide}}  {figure(trace.response)}{written}"
+    columns = [
+        (str(trace.position[-1]), f"  {figure(trace.response)}")
+        + (() if trace.written is None else (" ->", f" {figure(trace.pixel)}"))
+        for trace in traces
+    ]
+    widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
+    for trace, cells in zip(traces, columns, strict=True):
+        line = "".join(cell.rjust(wide) for cell, wide in zip(cells, widths, strict=True))
         told = trace.meaning[0] if trace.meaning else ""
         for end in (";", ":"):
             told = told if len(line) + 2 + len(told) <= canvas.width else told.partition(end)[0]
         yield Text(f"{line}  {told}"[: canvas.width])
-    yield Text(f"--at Y,X,C shows how one of these {len(traces)} channels came about", "dim")
+
+
+def _one_channel(tracer: Tracer) -> Text:
+    """Where more of a channel is told than a line."""
+    return Text(f"--at Y,X,C shows how one of these {tracer.shape[2]} channels came about", "dim")
