@@ -69,6 +69,44 @@ def test_an_option_with_its_value(run: Run) -> None:
     assert run(env=env).out == b"plain,normalize\n"
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_clusters(run: Run, shell: str) -> None:
+    here = f"local:{os.cpu_count()}"
+    assert offered(run, shell, "convolve", "--cluster", "") == [here, "tcp://"]
+    assert offered(run, shell, "convolve", "--cluster", "lo") == [here]
+
+
+@pytest.mark.parametrize(("words", "wanted"), [
+    (["convolve", "--cluster", "local", ":"], [str(os.cpu_count())]),
+    (["convolve", "--cluster", "local", ":", "x"], []),
+    (["convolve", "--cluster", "=", "local", ":"], [str(os.cpu_count())]),
+    (["convolve", "-k", "motion", ":", "9", "--kernel", "mot"], ["motion:"]),
+])  # fmt: skip
+def test_bash_takes_a_colon_for_the_end_of_a_word(run: Run, words: list[str], wanted: list[str]) -> None:
+    assert offered(run, "bash", *words) == wanted
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(("words", "wanted"), [
+    (["pipeline", "--file", "net.toml", "--tap", ""], ["edges", "pool", "relu"]),
+    (["pipeline", "--file", "net.toml", "--tap", "relu", "--tap", "p"], ["pool"]),
+    (["pipeline", "--steps", "gray | relu | pool", "--tap", ""], ["gray", "relu"]),
+    (["inspect", "--file", "net.toml", "--layer", ""], ["edges", "pool", "relu", "pool-2"]),
+    (["inspect", "net.toml", "--input", "x.png", "--layer", "pool"], ["pool", "pool-2"]),
+])  # fmt: skip
+def test_names_of_layers(run: Run, folder: Path, shell: str, words: list[str], wanted: list[str]) -> None:
+    layers = ['type = "convolve"\nkernel = "sobel"\nname = "edges"', 'type = "pool"', 'type = "relu"', 'type = "pool"']
+    (folder / "net.toml").write_text("".join(f"[[layer]]\n{layer}\n" for layer in layers))
+    assert offered(run, shell, *words, cwd=folder) == wanted
+
+
+@pytest.mark.parametrize(
+    "words", [["--tap", ""], ["--file", "none.toml", "--tap", ""], ["--steps", "rel", "--tap", ""]]
+)
+def test_no_names_without_a_pipeline(run: Run, folder: Path, words: list[str]) -> None:
+    assert offered(run, "bash", "pipeline", *words, cwd=folder) == []
+
+
 def test_files(run: Run, folder: Path) -> None:
     (folder / "nets").mkdir()
     for name in ("a.toml", "b.toml", "c.png", "w.npz", "nets/d.toml", ".e.toml"):
@@ -111,7 +149,8 @@ def test_what_is_known_of_layers_is_what_they_have() -> None:
 def test_every_option_with_a_list_or_a_file_completes() -> None:
     for group in ("shared", "convolve", "pool", "pipeline"):
         for name, parameter in parameters(group).items():
-            if getattr(parameter, "metavar", None) in ("FILE", "PATH", "KERNEL", "STEPS", "FORMAT", "MODE", "INPUT..."):
+            kinds = ("FILE", "PATH", "KERNEL", "STEPS", "FORMAT", "MODE", "INPUT...", "NAME", "ADDRESS")
+            if getattr(parameter, "metavar", None) in kinds:
                 assert parameter._custom_shell_complete is not None, name
 
 

@@ -18,8 +18,8 @@ import pytest
 
 import cnnfilter
 from cnnfilter import FileError, ParameterError
-from cnnfilter.images import files, formats, temporary
-from cnnfilter.images.files import WriteOptions
+from cnnfilter.images import encoding, files, formats, temporary
+from cnnfilter.images.encoding import WriteOptions
 from cnnfilter.images.image import Image, Metadata
 
 if TYPE_CHECKING:
@@ -983,4 +983,4 @@ def test_encoded_bytes_are_those_of_the_file(folder: Path, name: str) -> None:
     file_format = formats.by_name(name)
     place = f"picture{file_format.suffixes[0]}"
     files.write(place, Image(GRAY), file_format, WriteOptions())
-    assert files.encoded(Image(GRAY), file_format, WriteOptions()) == (folder / place).read_bytes()
+    assert encoding.encoded(Image(GRAY), file_format, WriteOptions()) == (folder / place).read_bytes()

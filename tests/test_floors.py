@@ -108,7 +108,14 @@ HEAVY = {
     *("rich", "multiprocessing", "concurrent.futures", "zipfile", "tomllib", "json", "csv", "pathlib", "tempfile"),
     *("numpy.fft", "numpy.random", "numpy.ma", "PIL.TiffImagePlugin", "PIL.GifImagePlugin"),
     *("cnnfilter.model.syntax", "cnnfilter.model.layers", "cnnfilter.model.tensors", "cnnfilter.model.summary"),
-    *("cnnfilter.model.pointwise", "cnnfilter.model.learned", "cnnfilter.core.activations", "cnnfilter.batch.workers"),
+    *(
+        "cnnfilter.model.activations",
+        "cnnfilter.model.joining",
+        "cnnfilter.model.classifier",
+        "cnnfilter.model.learned",
+        "cnnfilter.core.activations",
+        "cnnfilter.batch.workers",
+    ),
     *("cnnfilter.batch.montage", "cnnfilter.images.details", "cnnfilter.core.engine.methods"),
 }
 

@@ -12,11 +12,12 @@ import pytest
 import cnnfilter
 from cnnfilter.core.samples import UINT8, UINT16, Rendering
 from cnnfilter.errors import ParameterError, UnfitError
+from cnnfilter.model.activations import Relu
+from cnnfilter.model.classifier import Dense, Softmax
 from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.layers import LAYERS, make
 from cnnfilter.model.learned import BatchNorm, Conv2d
 from cnnfilter.model.pipeline import Pipeline
-from cnnfilter.model.pointwise import Dense, Relu, Softmax
 from cnnfilter.model.preparing import Crop, Gray, Resize
 
 if TYPE_CHECKING:

@@ -529,6 +529,24 @@ def test_a_montage_that_cannot_be_written_is_one_line(folder: Path, invoke: Invo
     assert sorted(p.name for p in folder.iterdir()) == ["a.png", "x.png"]
 
 
+def test_the_maps_of_two_banks_are_told_apart(folder: Path) -> None:
+    path = picture(folder, "a.png", 40, 60, 3)
+    np.save("a-bank-with-a-name-that-is-longer-than-its-maps-are-wide.npy", NOISE.normal(size=(3, 3, 3, 2)))
+    names = ["random:3:2", "random:5:3:7", "a-bank-with-a-name-that-is-longer-than-its-maps-are-wide.npy"]
+    steps = [convolve_step(name) for name in names]
+    (one,) = joined(exhibits_of(path, *steps, convolve_step("sobel-v")))
+    titles = [group[1].title for group in one.groups if len(group) == 2]
+    wanted = [f"{name} map {index}" for name, count in zip(names, (2, 3, 2), strict=True) for index in range(count)]
+    assert titles == [*wanted, "sobel-v"]
+    assert len({key.text for group in one.groups for key in group[0].keys if "filters of" in key.text}) == 3
+    assert one.heading == "a.png: convolve with 4 kernels, stride 1, padding same (reflect)"
+    check_layout(layout([one]))
+    (banks,) = joined(exhibits_of(path, *steps))
+    assert banks.heading == "a.png: convolve with 3 kernels, stride 1, padding same (reflect), channels summed"
+    (single,) = joined(exhibits_of(path, steps[0]))
+    assert [group[1].title for group in single.groups[1:]] == ["map 0", "map 1"]
+
+
 @pytest.mark.parametrize("text", ["sobel", "blur", "gaussian:31:5", "random:5:8", "1", "1/3 2/3", "motion:40:20"])
 def test_kernels_of_all_kinds_are_drawn(folder: Path, text: str) -> None:
     path = picture(folder, "a.png", 20, 30, 3)

@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 
 import cnnfilter
 from cnnfilter.images import files, formats, png, recipes, row_filters
+from cnnfilter.images.encoding import WriteOptions
 from cnnfilter.images.image import Image, Metadata
 from cnnfilter.images.recipes import Recipe
 
@@ -204,7 +205,7 @@ def test_an_error_in_a_thread_reaches_the_caller_and_leaves_no_file(
     monkeypatch.setattr(png, "filtered", failing)
     image = picture(301, 157, 3, np.uint8, "noise")
     with pytest.raises(MemoryError):
-        files.write(str(tmp_path / "out.png"), image, formats.PNG, files.WriteOptions())
+        files.write(str(tmp_path / "out.png"), image, formats.PNG, WriteOptions())
     assert list(tmp_path.iterdir()) == []
     assert next(calls) < 20  # of 29 bands: the others were given up
 

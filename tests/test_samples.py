@@ -10,7 +10,8 @@ import pytest
 
 import cnnfilter
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.samples import Rendering, SampleType, rendered, scaled_levels, to_gray
+from cnnfilter.core.gray import to_gray
+from cnnfilter.core.samples import Rendering, SampleType, rendered, scaled_levels
 from cnnfilter.errors import UnfitError
 
 if TYPE_CHECKING:

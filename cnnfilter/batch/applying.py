@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.batch.outputs import Form, as_picture, form_of, map_paths, write
-from cnnfilter.batch.paths import STANDARD_STREAM, Target, identity
+from cnnfilter.batch.paths import Target, identity
 from cnnfilter.batch.reading import NOT_FINITE, is_finite
 from cnnfilter.batch.records import described
 from cnnfilter.batch.report import Record, shape_fields
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.samples import rendered, scaled_levels
 from cnnfilter.core.transparency import premultiplied
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import by
 from cnnfilter.errors import FileError, UnfitError
 from cnnfilter.images import formats
@@ -62,7 +63,12 @@ class _Output(NamedTuple):
 
 
 def apply(work: Work, source: str, targets: list[Target]) -> list[Record]:
-    """Apply one step, write its results, and tell of each."""
+    """Apply one step, write its results, and tell of each.
+
+    Raises:
+        UnfitError: the image does not fit a layer, an output is too large, or its format cannot hold it.
+        FileError: a result cannot be written, or samples have no level.
+    """
     pipeline, image, settings, gathering = work.step.pipeline, work.image, work.settings, work.gathering
     if gathering is not None:
         gathering.begin(work.step)

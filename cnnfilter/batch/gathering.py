@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from cnnfilter.batch.kernel_panels import SHARE, filter_panels, kernel_panel, slices_share
 from cnnfilter.batch.outputs import Form
-from cnnfilter.batch.paths import STANDARD_STREAM
 from cnnfilter.batch.settings import Step
 from cnnfilter.core.geometry import channels_of
 from cnnfilter.core.kernels import Kernel
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import by
 from cnnfilter.errors import UnfitError
 from cnnfilter.images.charts import bars
@@ -150,12 +150,14 @@ class Gathering:
     def _filters(self, kernel: Kernel, result: NDArray[Any], keys: tuple[Key, ...], words: str) -> list[Group]:
         """Of each filter its slices and its map."""
         size = size_in_box(result.shape[:2], self._box)
-        filters = filter_panels(kernel, size, MOST_MAPS)
+        several = len(self.steps) > 1
+        filters = filter_panels(kernel, size, MOST_MAPS, several=several)
         groups: list[Group] = []
         for index, slices in enumerate(filters):
             tile = shown(result[:, :, index], size)
             note = ", ".join(word for word in (by(result.shape[:2]), words or _range(tile)) if word)
-            panel = Panel(f"map {index}", note, tile.pixels, keys or _keys(tile))
+            title = f"{kernel.name} map {index}" if several else f"map {index}"
+            panel = Panel(title, note, tile.pixels, keys or _keys(tile))
             groups.append((slices, panel))
         return groups
 
@@ -276,7 +278,9 @@ def _words(steps: Sequence[Step], shape: tuple[int, ...], shown: int) -> str:
         kernel = layer.operation.kernel
         if len(steps) == 1 and kernel.is_bank and kernel.matrix.shape[3] > MOST_MAPS:
             what += f" ({MOST_MAPS} of {kernel.matrix.shape[3]} filters)"
-        return ", ".join((what, *_settings(layer)))
+        layers = [each.pipeline.layers[0] for each in steps]
+        are_banks = all(isinstance(each, Convolve) and each.operation.kernel.is_bank for each in layers)
+        return ", ".join((what, *_settings(layer, are_banks=are_banks)))
     assert isinstance(layer, Pool)
     windows = layer.operation.windows(shape)
     words = [f"pool {layer.operation.kind} {by(windows.size)}", f"stride {_pair(windows.stride)}"]
@@ -284,13 +288,13 @@ def _words(steps: Sequence[Step], shape: tuple[int, ...], shown: int) -> str:
     return ", ".join(words)
 
 
-def _settings(layer: Convolve) -> list[str]:
+def _settings(layer: Convolve, *, are_banks: bool) -> list[str]:
     """What differs from the defaults, and the padding."""
     operation = layer.operation
     words = [f"stride {_pair(operation.windows.stride)}"]
     words.append(f"padding {layer.padding} ({operation.pad_mode})")
     words += [f"dilation {_pair(operation.windows.dilation)}"] * (operation.windows.dilation != (1, 1))
-    words += ["channels summed"] * (operation.channels == "sum" or operation.kernel.is_bank)
+    words += ["channels summed"] * (operation.channels == "sum" or are_banks)
     words += [f"scale {operation.scale}"] * (operation.scale != 1) + [f"bias {operation.bias}"] * (operation.bias != 0)
     return words
 

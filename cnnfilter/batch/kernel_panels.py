@@ -38,10 +38,10 @@ def kernel_panel(kernel: Kernel, title: str, box: tuple[int, int], *, flipped: b
     return Panel(title, note, _widened(picture, side) if several else picture, (_key(kernel, several),))
 
 
-def filter_panels(kernel: Kernel, box: tuple[int, int], most: int) -> list[Panel]:
+def filter_panels(kernel: Kernel, box: tuple[int, int], most: int, *, several: bool = False) -> list[Panel]:
     """The first filters of a bank: the slices of each, one a channel, as tiles about as high as `box`, its map.
 
-    All have one scale, and numbers of one size.
+    All have one scale, and numbers of one size; with `several` kernels in a montage the legend names the bank.
     """
     channels, count = kernel.matrix.shape[2:]
     shown = min(channels, MOST_SLICES)
@@ -52,7 +52,8 @@ def filter_panels(kernel: Kernel, box: tuple[int, int], most: int) -> list[Panel
     note = f"{shown} of {note}" if shown < channels else note
     largest = float(np.abs(kernel.matrix).max()) / kernel.divisor
     limit = _number(largest, largest)
-    key = Key(f"entries of all filters on one scale: {MEANING}", "diverging", _marks(limit))
+    whose = f" of {kernel.name}" if several else ""
+    key = Key(f"entries of all filters{whose} on one scale: {MEANING}", "diverging", _marks(limit))
     tiles = [tiled(pictures[start : start + shown], columns) for start in range(0, len(pictures), shown)]
     wide = text_width(f"filter {count}", TITLE)  # as wide for all, so that the maps stand below each other
     return [Panel(f"filter {index}", note, _widened(tile, wide), (key,)) for index, tile in enumerate(tiles)]

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cnnfilter.batch.outputs import write
-from cnnfilter.batch.paths import STANDARD_STREAM, Job, check_folder, identities, identity
+from cnnfilter.batch.paths import Job, check_folder, identities, identity
 from cnnfilter.batch.report import Record
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
 from cnnfilter.images import formats
-from cnnfilter.images.files import WriteOptions
+from cnnfilter.images.encoding import WriteOptions
 from cnnfilter.images.image import Image
 
 if TYPE_CHECKING:

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.batch.paths import STANDARD_STREAM
 from cnnfilter.batch.settings import Settings
 from cnnfilter.core.samples import UINT8, UINT16, Rendering, SampleType
-from cnnfilter.core.vocabulary import Depth, Mapping
+from cnnfilter.core.vocabulary import STANDARD_STREAM, Depth, Mapping
 from cnnfilter.errors import OutputError, ParameterError, UnfitError
 from cnnfilter.images import files
-from cnnfilter.images.files import WriteOptions
+from cnnfilter.images.encoding import WriteOptions, encoded
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image
 from cnnfilter.model.layer import Layer
@@ -137,7 +136,7 @@ def write(path: str, image: Image, file_format: Format, options: WriteOptions) -
         except OSError as error:
             raise OutputError(folder, f"the folder cannot be made: {error.strerror}", error.errno) from error
         return files.write(path, image, file_format, options)
-    content = files.encoded(image, file_format, options)
+    content = encoded(image, file_format, options)
     if sys.stdout is None:
         raise OutputError(path, "standard output is closed")
     out = sys.stdout.buffer

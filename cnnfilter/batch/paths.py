@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
 from cnnfilter.images import formats
@@ -12,8 +13,6 @@ from cnnfilter.images.formats import Format
 
 if TYPE_CHECKING:
     from cnnfilter.images.thumbnail import Frames
-
-STANDARD_STREAM = "-"
 
 
 class Source(NamedTuple):

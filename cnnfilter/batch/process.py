@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from cnnfilter.batch.applying import Work, apply
 from cnnfilter.batch.outputs import check_depth
-from cnnfilter.batch.paths import STANDARD_STREAM, Job, Target
+from cnnfilter.batch.paths import Job, Target
 from cnnfilter.batch.reading import read
 from cnnfilter.batch.records import described, failed, trace_text
 from cnnfilter.batch.report import Record
 from cnnfilter.batch.settings import Settings, Step
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError
 from cnnfilter.images.image import Image
 from cnnfilter.model.filters import Convolve

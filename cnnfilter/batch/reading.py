@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.batch.settings import Settings
-from cnnfilter.core.samples import to_gray
+from cnnfilter.core.gray import to_gray
 from cnnfilter.images import files
 from cnnfilter.images.image import Image
 

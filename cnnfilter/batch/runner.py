@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cnnfilter.batch.paths import STANDARD_STREAM, Job
+from cnnfilter.batch.paths import Job
 from cnnfilter.batch.process import process
 from cnnfilter.batch.report import Record, Totals
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.engine.threads import processors
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.images.temporary import sweep
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Literal
 from cnnfilter.batch.paths import Result
 from cnnfilter.core.catalogue import KERNEL_FILES
 from cnnfilter.core.vocabulary import Alpha, Depth, Gray, Mapping
-from cnnfilter.images.files import WriteOptions
+from cnnfilter.images.encoding import WriteOptions
 from cnnfilter.images.formats import MAX_PIXELS
 from cnnfilter.model.filters import Convolve
 from cnnfilter.model.pipeline import Pipeline

@@ -1,4 +1,7 @@
-"""What the shell offers when Tab is pressed: names, files, and the next word of --steps; text alone, no NumPy."""
+"""What the shell offers when Tab is pressed: names, files, and the next word of --steps.
+
+It is text alone; NumPy is loaded only where a pipeline has to be read.
+"""
 
 import os
 import re
@@ -91,6 +94,30 @@ def _listed(incomplete: str, suffixes: tuple[str, ...]) -> Iterable[str]:
 def kernels(context: "click.Context", parameter: "click.Parameter", incomplete: str) -> "list[CompletionItem]":
     """Kernels and families; files where none of them fits."""
     return [*any_file(context, parameter, incomplete), *matching(KERNELS, incomplete)]
+
+
+def cluster(context: "click.Context", parameter: "click.Parameter", incomplete: str) -> "list[CompletionItem]":
+    """Workers here, as many as processors; an address; files of a scheduler."""
+    places = {f"local:{os.cpu_count() or 1}": "worker processes on this machine", "tcp://": "a scheduler's HOST:PORT"}
+    return [*any_file(context, parameter, incomplete), *matching(places, incomplete)]
+
+
+def layer_names(context: "click.Context", parameter: "click.Parameter", incomplete: str) -> "list[CompletionItem]":
+    """The names of the layers of the pipeline that was named before, with their types; a tap is not the last one."""
+    from cnnfilter.errors import CnnfilterError
+    from cnnfilter.model.syntax import load_pipeline, parse_pipeline  # which loads NumPy, and nothing of the weights
+
+    given = context.params
+    networks = [given.get("file"), *(thing for thing in given.get("things") or () if thing.endswith(".toml"))]
+    file, steps = next(filter(None, networks), None), given.get("steps")
+    try:
+        pipeline = load_pipeline(file) if file else parse_pipeline(steps or "")
+    except CnnfilterError:
+        return []
+    named = {node.name: node.layer.type for node in pipeline.nodes}
+    if parameter.name == "taps":
+        named.pop(pipeline.last.name)
+    return matching(named, incomplete)
 
 
 def steps(context: "click.Context", parameter: "click.Parameter", incomplete: str) -> "list[CompletionItem]":

@@ -18,6 +18,7 @@ from cnnfilter.core import npy
 from cnnfilter.core.catalogue import KERNEL_FILES
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.kernels import kernel
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import by
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
@@ -26,7 +27,6 @@ from cnnfilter.images.decoding import Header
 if TYPE_CHECKING:
     from cnnfilter.model.pipeline import Pipeline
 
-STANDARD_STREAM = "-"
 PIPELINES, TEXTS, TENSORS = (".toml",), (".txt", ".csv"), (".npz", ".safetensors")
 # An array of two axes up to this size, with floats or signed entries, is taken for a kernel.
 LARGEST_KERNEL_ARRAY = 31

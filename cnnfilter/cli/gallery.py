@@ -10,11 +10,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cnnfilter.batch.paths import STANDARD_STREAM, Job
+from cnnfilter.batch.paths import Job
 from cnnfilter.batch.report import Record
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.preview import HalfBlocks
 from cnnfilter.cli.progress import Progress
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import by, printable
 from cnnfilter.images.canvas import drawn
 from cnnfilter.images.thumbnail import Frames, Size, Thumbnail, in_proportion

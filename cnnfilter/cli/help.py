@@ -62,6 +62,8 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """What is left of the words when the options are taken out."""
+        if ctx.resilient_parsing and args and self._wants_more(args[-1]):  # which would keep the arguments from parsing
+            return super().parse_args(ctx, args[:-1])
         given = list(args)
         left = super().parse_args(ctx, args)
         if not (ctx.resilient_parsing or ctx.params.get("quiet")):
@@ -70,6 +72,10 @@ class Command(click.Command):
                 if isinstance(option, click.Option) and count > 1 and not (option.multiple or option.is_flag):
                     complain(f"warning: {max(option.opts, key=len)} is given {count} times; the last one counts")
         return left
+
+    def _wants_more(self, word: str) -> bool:
+        """Whether a word is an option whose value comes next."""
+        return any(isinstance(each, click.Option) and word in each.opts and not each.is_flag for each in self.params)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each heading."""

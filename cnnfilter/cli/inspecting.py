@@ -26,7 +26,12 @@ _OWN: tuple[Callable[[Command], Command], ...] = (
     ),
     _tracing("--at", metavar="Y,X[,C]", help="Trace the output value there; all channels without C."),
     _tracing("--walk", type=click.IntRange(min=1), metavar="N", help="Trace N output values in turn, from --at on."),
-    _tracing("--layer", metavar="NAME", help="The layer of a pipeline whose output is traced.  [default: the last]"),
+    _tracing(
+        "--layer",
+        metavar="NAME",
+        shell_complete=completion.layer_names,
+        help="The layer of a pipeline whose output is traced.  [default: the last]",
+    ),
     _report(
         "--report",
         type=click.Choice(("table", "json")),

@@ -47,7 +47,11 @@ class KindChoice(click.Choice[str]):
     """A choice of kinds that knows their other names."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The kind, or an error that says what was meant."""
+        """The kind, or an error that says what was meant.
+
+        Raises:
+            click.BadParameter: it is none.
+        """
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:

@@ -120,7 +120,14 @@ _PIPELINE: tuple[Callable[[Command], Command], ...] = (
     ),
     _layers("--init", type=click.Choice(("normal",)), help="Draw the weights for --steps instead (He, bias 0)."),
     _layers("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of --init.  [default: 0]"),
-    _layers("--tap", "taps", metavar="NAME", multiple=True, help="Write that layer's output, too; repeatable."),
+    _layers(
+        "--tap",
+        "taps",
+        metavar="NAME",
+        multiple=True,
+        shell_complete=completion.layer_names,
+        help="Write that layer's output, too; repeatable.",
+    ),
     _layers(
         "--maps",
         type=click.Choice(("grid", "files")),

@@ -87,6 +87,7 @@ SHARED: tuple[Callable[[Command], Command], ...] = (
     _batch(
         "--cluster",
         metavar="ADDRESS",
+        shell_complete=completion.cluster,
         help="Run on a Dask cluster (extra: cluster): tcp://HOST:PORT, a scheduler file, or local:N for N worker"
         " processes on this machine.",
     ),

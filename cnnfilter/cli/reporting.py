@@ -48,7 +48,11 @@ class Reporter:
 
     @classmethod
     def of(cls, shared: Shared, operation: str, *, is_batch: bool, to_stderr: bool) -> "Reporter":
-        """The reporter that the options ask for; `to_stderr` where images go to standard output."""
+        """The reporter that the options ask for; `to_stderr` where images go to standard output.
+
+        Raises:
+            ParameterError: the file of the report names no format, another one than `--report`, or cannot be opened.
+        """
         if shared.report_file is None:
             stream: TextIO | None = sys.stderr if to_stderr else sys.stdout
             if stream is None:  # closed

@@ -8,16 +8,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cnnfilter.batch import paths, runner
-from cnnfilter.batch.paths import STANDARD_STREAM, Job, Source
+from cnnfilter.batch.paths import Job, Source
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
 from cnnfilter.cli.misplaced import refuse_misplaced
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.reporting import Reporter
 from cnnfilter.cli.stderr import complain
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
-from cnnfilter.images.files import WriteOptions
+from cnnfilter.images.encoding import WriteOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
 r"""The scripts that bash and zsh run when Tab is pressed; fish runs Click's own.
 
 They differ from Click's in this: a word that ends in `=`, `:` or `/` wants more and gets no space, `--option=` (three
-words to bash) completes, and the shell neither splits nor expands what is offered.
+words to bash) and `local:` (two) complete, and the shell neither splits nor expands what is offered.
 """
 
 import os
@@ -65,19 +65,27 @@ class Bash(BashComplete):
     """What bash sends and gets."""
 
     source_template = _BASH
+    _kept = ""  # what bash, to which a colon ends a word, leaves as it is
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The words before the last one, and that; `--option`, `=`, `value` are one word."""
+        """The words before the last one, and that; `--option`, `=`, `value` are one word, and `local`, `:`, `2`."""
         typed = split_arg_string(os.environ["COMP_WORDS"])[1:]
         count = int(os.environ["COMP_CWORD"])
         words = [*typed[: count - 1], typed[count - 1] if count <= len(typed) else ""]
         folded: list[str] = []
         for word in words:
-            if folded and folded[-1].startswith("--") and (word == "=" or folded[-1].endswith("=")):
+            is_value = folded and folded[-1].startswith("--") and (word == "=" or folded[-1].endswith("="))
+            if is_value or (folded and (word == ":" or folded[-1].endswith(":"))):
                 folded[-1] += word
             else:
                 folded.append(word)
+        typed_value = folded[-1].partition("=")[2] if folded[-1].startswith("--") else folded[-1]
+        self._kept = typed_value.rpartition(":")[0] + ":" if ":" in words[-2:] else ""
         return folded[:-1], folded[-1]
+
+    def format_completion(self, item: "CompletionItem[Any]") -> str:
+        """The type and the value; of one with colons what comes after those that were typed."""
+        return f"{item.type},{str(item.value).removeprefix(self._kept)}"
 
 
 class Zsh(ZshComplete):

@@ -16,6 +16,7 @@ from cnnfilter.cli.network import loaded
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core.kernels import kernel
 from cnnfilter.core.samples import scaled_levels
+from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import printable
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
@@ -29,8 +30,6 @@ from cnnfilter.model.traced import Position
 if TYPE_CHECKING:
     from cnnfilter.cli.drawing.canvas import Canvas
     from cnnfilter.images.image import Image
-
-STANDARD_STREAM = "-"
 
 
 @dataclass(frozen=True, eq=False)

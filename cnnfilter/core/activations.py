@@ -24,7 +24,7 @@ def _floats(x: "ArrayLike") -> Floats:
 
 
 def relu(x: "ArrayLike") -> NDArray[Any]:
-    """max(x, 0), in the type of x.
+    """max(x, 0) in the shape and the type of x.
 
     >>> relu([-1.5, 0.0, 2.0]).tolist()
     [0.0, 0.0, 2.0]
@@ -34,7 +34,7 @@ def relu(x: "ArrayLike") -> NDArray[Any]:
 
 
 def leaky_relu(x: "ArrayLike", slope: float = 0.01) -> Floats:
-    """X where it is positive, else slope * x.
+    """X where it is positive, else slope * x: float32 in the shape of x.
 
     >>> leaky_relu([-2.0, 3.0], slope=0.5).tolist()
     [-1.0, 3.0]
@@ -44,7 +44,7 @@ def leaky_relu(x: "ArrayLike", slope: float = 0.01) -> Floats:
 
 
 def relu6(x: "ArrayLike") -> NDArray[Any]:
-    """min(max(x, 0), 6), in the type of x.
+    """min(max(x, 0), 6) in the shape and the type of x.
 
     >>> relu6([-1.5, 2.0, 9.0]).tolist()
     [0.0, 2.0, 6.0]
@@ -54,7 +54,7 @@ def relu6(x: "ArrayLike") -> NDArray[Any]:
 
 
 def elu(x: "ArrayLike", alpha: float = 1.0) -> Floats:
-    """X where it is positive, else alpha * (exp(x) - 1).
+    """X where it is positive, else alpha * (exp(x) - 1): float32 in the shape of x.
 
     Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by ELUs", 2015.
 
@@ -66,7 +66,7 @@ def elu(x: "ArrayLike", alpha: float = 1.0) -> Floats:
 
 
 def sigmoid(x: "ArrayLike") -> Floats:
-    """1 / (1 + exp(-x)), without overflow.
+    """1 / (1 + exp(-x)) without overflow: float32 in the shape of x.
 
     >>> sigmoid([0.0, -1000.0]).tolist()
     [0.5, 0.0]
@@ -77,7 +77,7 @@ def sigmoid(x: "ArrayLike") -> Floats:
 
 
 def tanh(x: "ArrayLike") -> Floats:
-    """The hyperbolic tangent.
+    """The hyperbolic tangent: float32 in the shape of x.
 
     >>> tanh([0.0, -1000.0]).tolist()
     [0.0, -1.0]
@@ -86,7 +86,7 @@ def tanh(x: "ArrayLike") -> Floats:
 
 
 def silu(x: "ArrayLike") -> Floats:
-    """X * sigmoid(x), also called swish.
+    """X * sigmoid(x), also called swish: float32 in the shape of x.
 
     Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", 2018.
 
@@ -111,7 +111,7 @@ def absolute(x: "ArrayLike") -> NDArray[Any]:
 
 
 def softmax(x: "ArrayLike") -> Floats:
-    """exp(x) / sum of exp(x) over the last axis, without overflow; x of any shape with at least one axis.
+    """exp(x) / sum of exp(x) over the last axis without overflow: float32 in the shape of x, which has an axis or more.
 
     >>> softmax([0.0, 0.0]).tolist()
     [0.5, 0.5]
@@ -131,7 +131,7 @@ def batchnorm(
     *,
     epsilon: float = 1e-5,
 ) -> Floats:
-    """(x - mean) / sqrt(variance + epsilon) * weight + bias, one of each a channel (the last axis).
+    """(x - mean) / sqrt(variance + epsilon) * weight + bias, one of each a channel (the last axis): float32 as x.
 
     Source: Ioffe and Szegedy, "Batch normalization", 2015, as at inference.
 
@@ -154,7 +154,7 @@ def batchnorm(
 
 
 def normalized(x: "ArrayLike", *, epsilon: float = 1e-5) -> Floats:
-    """Each channel of an image, height x width [x channels], with its own mean 0 and variance 1.
+    """Each channel of an image, height x width [x channels], with its own mean 0 and variance 1, in float32.
 
     >>> normalized([[1.0, 3.0]], epsilon=0).tolist()
     [[-1.0, 1.0]]
@@ -169,6 +169,8 @@ def normalized(x: "ArrayLike", *, epsilon: float = 1e-5) -> Floats:
 
 def dense(x: "ArrayLike", weight: "ArrayLike", bias: "ArrayLike | None" = None) -> Floats:
     """Weight @ x + bias: x of n values, weight units x n (PyTorch's Linear), bias of as many values as units.
+
+    Gives float32, a value a unit.
 
     Raises:
         UnfitError: shapes that do not fit each other.

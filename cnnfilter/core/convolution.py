@@ -86,11 +86,19 @@ class Convolution:
         return (rows, columns) if self.channels == "sum" else (rows, columns, *shape[2:])
 
     def params(self, shape: tuple[int, ...]) -> int:
-        """Number of entries of the kernel for an image of `shape`."""
+        """Number of entries of the kernel for an image of `shape`.
+
+        Raises:
+            UnfitError: a bank takes another number of channels.
+        """
         return self.kernel.spanning(channels_of(shape)).params
 
     def macs(self, shape: tuple[int, ...]) -> int:
-        """Multiply-accumulates: output values x taps x channels under a filter, zero taps too."""
+        """Multiply-accumulates: output values x taps x channels under a filter, zero taps too.
+
+        Raises:
+            UnfitError: the output would be empty, or a bank takes another number of channels.
+        """
         values = int(np.prod(self.output_shape(shape), dtype=object))
         whole = self.kernel.is_bank or self.channels == "sum"
         inputs = channels_of(shape) if whole else 1

@@ -151,7 +151,11 @@ def _from_text(text: str) -> Kernel:
 
 
 def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:
-    """A Kernel from what `convolve` takes: text as for `kernel`, a Kernel, or a matrix of numbers."""
+    """A Kernel from what `convolve` takes: text as for `kernel`, a Kernel, or a matrix of numbers.
+
+    Raises:
+        ParameterError: as for `kernel`, or an array that is none.
+    """
     if isinstance(value, Kernel):
         return value
     if isinstance(value, str):

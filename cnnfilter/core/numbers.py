@@ -73,6 +73,9 @@ def reals(value: object, parameter: str) -> tuple[float, ...]:
 
     >>> reals("0.5, 1/4", "mean")
     (0.5, 0.25)
+
+    Raises:
+        ParameterError: one of them is no number.
     """
     parts = value.replace(",", " ").split() if isinstance(value, str) else value
     if isinstance(parts, Iterable):

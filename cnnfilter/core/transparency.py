@@ -21,7 +21,11 @@ _WIDER: dict[type[np.generic], type[np.generic]] = {
 
 
 def kept(windows: Windows, alpha: NDArray[Any]) -> NDArray[Any]:
-    """The alpha under the centre of each window, clamped to the image."""
+    """The alpha under the centre of each window, clamped to the image.
+
+    Raises:
+        UnfitError: the output would be empty.
+    """
     rows, columns = windows.output_size(*alpha.shape)
     centers = windows.centers(0, rows, alpha.shape[0]), windows.centers(1, columns, alpha.shape[1])
     return alpha[np.ix_(*centers)]
@@ -36,6 +40,9 @@ def premultiplied(
     the colour W(colour x alpha) / W(alpha), so that transparent pixels do not bleed into opaque ones; bias is added
     to the colour. Where nothing is opaque the colour is 0. Not for kernels that sum to zero.
     Source: Porter and Duff, "Compositing digital images", 1984.
+
+    Raises:
+        UnfitError: the output would be empty.
     """
     opaque, level_scale = np.iinfo(alpha.dtype).max, rendering.gain
     gain = float(convolution.scale / convolution.kernel.divisor)

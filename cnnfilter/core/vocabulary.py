@@ -11,6 +11,9 @@ Gray = Literal["luma", "mean"]
 Alpha = Literal["keep", "filter", "drop"]
 Depth = Literal["auto", "8", "16", "float"]
 
+# Standard input or output, as the name of a file.
+STANDARD_STREAM = "-"
+
 MAPPINGS: dict[str, str] = {
     "auto": "abs for kernels that sum to zero without bias, raw for float outputs and npy, normalize for feature maps,"
     " else clip",

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.samples import to_gray
+from cnnfilter.core.gray import to_gray
 from cnnfilter.images.thumbnail import Size, Thumbnail, thumbnail
 
 # The squares that show through transparent places, and their two grays.

@@ -70,7 +70,11 @@ def header_of(picture: PIL.Image.Image) -> Header:
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
-    """Refuse a picture that is too large."""
+    """Refuse a picture that is too large.
+
+    Raises:
+        FileError: names both numbers of pixels and the option.
+    """
     if width * height > max_pixels:
         raise FileError("", f"{height} x {width} is {width * height} pixels, the limit is {max_pixels} (--max-pixels)")
 

@@ -43,7 +43,11 @@ class Convolve(Layer):
     flip: bool = False
 
     def check(self) -> None:
-        """Refuse wrong fields."""
+        """Refuse wrong fields.
+
+        Raises:
+            ParameterError: names the field.
+        """
         _ = self.operation
 
     @property
@@ -57,7 +61,11 @@ class Convolve(Layer):
         return Convolution.of(**self.arguments())
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Shape of the output."""
+        """Shape of the output.
+
+        Raises:
+            UnfitError: the input is a vector, the output would be empty, or a bank takes another number of channels.
+        """
         image_shape(shapes[0], self.type)
         return self.operation.output_shape(shapes[0])
 
@@ -112,7 +120,11 @@ class Pool(Layer):
     dilation: PairLike = 1
 
     def check(self) -> None:
-        """Refuse wrong fields."""
+        """Refuse wrong fields.
+
+        Raises:
+            ParameterError: names the field.
+        """
         _ = self.operation
 
     @cached_property
@@ -123,7 +135,11 @@ class Pool(Layer):
         return Pooling.of(**self.arguments())
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Shape of the output."""
+        """Shape of the output.
+
+        Raises:
+            UnfitError: the input is a vector, or the output would be empty.
+        """
         image_shape(shapes[0], self.type)
         return self.operation.output_shape(shapes[0])
 

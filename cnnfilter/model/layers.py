@@ -7,26 +7,12 @@ from cnnfilter.core.catalogue import FAMILIES, kernel_names
 from cnnfilter.core.vocabulary import KINDS
 from cnnfilter.core.words import like
 from cnnfilter.errors import ParameterError
+from cnnfilter.model.activations import Abs, Elu, LeakyRelu, Relu, Relu6, Sigmoid, Silu, Tanh
+from cnnfilter.model.classifier import Dense, Dropout, Flatten, Softmax
 from cnnfilter.model.filters import Convolve, Pool
+from cnnfilter.model.joining import Add, Concat, Multiply
 from cnnfilter.model.layer import Layer
 from cnnfilter.model.learned import BatchNorm, Conv2d
-from cnnfilter.model.pointwise import (
-    Abs,
-    Add,
-    Concat,
-    Dense,
-    Dropout,
-    Elu,
-    Flatten,
-    LeakyRelu,
-    Multiply,
-    Relu,
-    Relu6,
-    Sigmoid,
-    Silu,
-    Softmax,
-    Tanh,
-)
 from cnnfilter.model.preparing import Crop, Gray, Resize, Scale, Standardize
 
 LAYERS: dict[str, type[Layer]] = {

@@ -31,7 +31,11 @@ class Learned(Layer):
     seed: int | None = None
 
     def check(self) -> None:
-        """Refuse wrong fields."""
+        """Refuse wrong fields.
+
+        Raises:
+            ParameterError: names the field.
+        """
         if isinstance(self.bias, str) and self.bias.lower() in ("true", "false"):
             self._set(bias=self.bias.lower() == "true")
         for role in ("weight", "bias", "mean", "variance"):
@@ -70,7 +74,11 @@ class Conv2d(Learned):
     weight: Any = None
 
     def check(self) -> None:
-        """Refuse wrong fields; filters and size may be told by the weights."""
+        """Refuse wrong fields; filters and size may be told by the weights.
+
+        Raises:
+            ParameterError: names the field.
+        """
         super().check()
         self._set(groups=whole(self.groups, "groups"), pad_mode=pad_mode(self.pad_mode))
         if isinstance(self.weight, np.ndarray):
@@ -105,7 +113,11 @@ class Conv2d(Learned):
         return True
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Shape of the output: one channel a filter."""
+        """Shape of the output: one channel a filter.
+
+        Raises:
+            UnfitError: the input is a vector, its channels cannot be split into groups, or the output would be empty.
+        """
         height, width, channels = image_shape(shapes[0], self.type)
         if channels % self.groups:
             raise UnfitError("groups", f"{channels} channels cannot be split into {self.groups} groups")
@@ -113,19 +125,31 @@ class Conv2d(Learned):
         return *windows.output_size(height, width), self.filters or 0
 
     def tensors(self, *shapes: Shape) -> dict[str, Shape]:
-        """Weight and bias."""
+        """Weight and bias.
+
+        Raises:
+            UnfitError: as for `output_shape`.
+        """
         channels = image_shape(shapes[0], self.type)[2]
         filters, size = self.output_shape(*shapes)[2], self._windows.size
         weight = {"weight": (filters, channels // self.groups, *size)}
         return weight | ({"bias": (filters,)} if self.has_bias else {})
 
     def macs(self, *shapes: Shape) -> int:
-        """Output values x taps x channels in a group."""
+        """Output values x taps x channels in a group.
+
+        Raises:
+            UnfitError: as for `output_shape`.
+        """
         rows, columns, filters = self.output_shape(*shapes)
         return rows * columns * filters * self._windows.taps * (image_shape(shapes[0], self.type)[2] // self.groups)
 
     def windows(self, *shapes: Shape) -> Windows:
-        """The windows of the filters."""
+        """The windows of the filters.
+
+        Raises:
+            UnfitError: filters or size are neither given nor told by weights.
+        """
         return self._windows
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
@@ -158,7 +182,11 @@ class BatchNorm(Learned):
     epsilon: float = 1e-5
 
     def check(self) -> None:
-        """Refuse wrong fields."""
+        """Refuse wrong fields.
+
+        Raises:
+            ParameterError: names the field.
+        """
         super().check()
         self._set(epsilon=real(self.epsilon, "epsilon", least=0))
 
@@ -174,7 +202,11 @@ class BatchNorm(Learned):
         return {role: (channels,) for role in roles if role != "bias" or self.has_bias}
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The same shape; without tensors it has to be an image's."""
+        """The same shape; without tensors it has to be an image's.
+
+        Raises:
+            UnfitError: there are no tensors, and the input is a vector.
+        """
         if not self.is_learned:
             image_shape(shapes[0], self.type)
         return shapes[0]

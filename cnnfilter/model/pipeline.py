@@ -192,13 +192,21 @@ class Pipeline:
     def run(self, image: Any) -> Array:
         """The output of the last layer for an image, height x width [x channels], unmapped and unrounded.
 
+        >>> from cnnfilter.model.syntax import parse_pipeline
+        >>> parse_pipeline("convolve '-1 1' padding=valid | relu").run([[5, 3, 9]]).tolist()
+        [[0, 6]]
+
         Raises:
             ParameterError: the image does not fit a layer, or weights are missing.
         """
         return self.outputs(image)[self.last.name]
 
     def outputs(self, image: Any, names: Iterable[str] = (), observe: Observer | None = None) -> dict[str, Array]:
-        """The outputs of the named layers and of the last, unmapped; `observe` gets every layer's as it is made."""
+        """The outputs of the named layers and of the last, unmapped; `observe` gets every layer's as it is made.
+
+        Raises:
+            ParameterError: there is no such layer, the image does not fit one, or weights are missing.
+        """
         kept = {self.node(name).name for name in names} | {self.last.name}
         return self._run(as_image(image), kept, observe, Node.__call__)
 
@@ -262,7 +270,11 @@ class Pipeline:
             yield node, [name for name, use in last_use.items() if use == index and name not in kept]
 
     def cost(self, input_shape: Shape) -> tuple[int, int]:
-        """(parameters, multiply-accumulates) of all layers for an input of that shape."""
+        """(parameters, multiply-accumulates) of all layers for an input of that shape.
+
+        Raises:
+            UnfitError: names the layer that an input does not fit.
+        """
         shapes = self.shapes(input_shape)
         inputs = [(node.layer, [shapes[name] for name in node.inputs]) for node in self._told_nodes]
         return sum(layer.parameters(*of) for layer, of in inputs), sum(layer.macs(*of) for layer, of in inputs)

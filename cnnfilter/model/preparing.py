@@ -3,14 +3,15 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.geometry import PairLike, pair
+from cnnfilter.core.geometry import Pair, PairLike, pair
+from cnnfilter.core.gray import to_gray
 from cnnfilter.core.numbers import exact, reals
-from cnnfilter.core.samples import to_gray
 from cnnfilter.core.vocabulary import GRAYS, Gray as GrayName, choice
 from cnnfilter.errors import ParameterError, UnfitError
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors, image_shape
@@ -26,11 +27,19 @@ class Gray(Layer):
     gray: str = "luma"
 
     def check(self) -> None:
-        """Refuse an unknown way."""
+        """Refuse an unknown way.
+
+        Raises:
+            ParameterError: names what there is.
+        """
         choice(self.gray, GRAYS, "gray")
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Height and width."""
+        """Height and width.
+
+        Raises:
+            UnfitError: the input is a vector, or luma of neither 1 nor 3 channels is asked for.
+        """
         height, width, channels = image_shape(shapes[0], self.type)
         if self.gray == "luma" and channels not in (1, 3):
             raise UnfitError("gray", f"luma needs red, green and blue, {channels} channels came; mean takes any")
@@ -54,8 +63,17 @@ class Sized(Layer):
     size: PairLike
 
     def check(self) -> None:
-        """Refuse a wrong size."""
-        pair(self.size, "size")
+        """Refuse a wrong size.
+
+        Raises:
+            ParameterError: neither N nor YxX.
+        """
+        _ = self.parsed
+
+    @cached_property
+    def parsed(self) -> Pair:
+        """(y, x) of the size; the same number twice for N."""
+        return pair(self.size, "size")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +90,13 @@ class Resize(Sized):
     type: ClassVar[str] = "resize"
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The new size."""
+        """The new size.
+
+        Raises:
+            UnfitError: the input is a vector.
+        """
         height, width, _ = image_shape(shapes[0], self.type)
-        y, x = pair(self.size, "size")
+        y, x = self.parsed
         if not _is_pair(self.size):
             y, x = (y, y * width // height) if height <= width else (x * height // width, x)
         return y, x, *shapes[0][2:]
@@ -97,9 +119,13 @@ class Crop(Sized):
     type: ClassVar[str] = "crop"
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The new size."""
+        """The new size.
+
+        Raises:
+            UnfitError: the input is a vector, or smaller than what is to be cut out.
+        """
         height, width, _ = image_shape(shapes[0], self.type)
-        y, x = pair(self.size, "size")
+        y, x = self.parsed
         if y > height or x > width:
             raise UnfitError("size", f"{y}x{x} cannot be cut out of {height}x{width}; resize first")
         return y, x, *shapes[0][2:]
@@ -122,7 +148,11 @@ class Scale(Layer):
     by: float | Fraction | str = "1/255"
 
     def check(self) -> None:
-        """Refuse what is no number."""
+        """Refuse what is no number.
+
+        Raises:
+            ParameterError: names the field.
+        """
         exact(self.by, "by")
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
@@ -140,13 +170,21 @@ class Standardize(Layer):
     std: tuple[float, ...] | float | str = 1.0
 
     def check(self) -> None:
-        """Parse the numbers."""
+        """Parse the numbers.
+
+        Raises:
+            ParameterError: names the field; no std may be 0.
+        """
         self._set(mean=reals(self.mean, "mean"), std=reals(self.std, "std"))
         if 0 in cast("tuple[float, ...]", self.std):
             raise ParameterError("std", "0 cannot be divided by")
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The same shape."""
+        """The same shape.
+
+        Raises:
+            UnfitError: the input is a vector, or has another number of channels than there are numbers.
+        """
         channels = image_shape(shapes[0], self.type)[2]
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(cast("tuple[float, ...]", values)) not in (1, channels):

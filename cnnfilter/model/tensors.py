@@ -11,10 +11,10 @@ import numpy as np
 
 from cnnfilter.core.words import by, like
 from cnnfilter.errors import FileError, ParameterError, UnfitError
+from cnnfilter.model.classifier import Dense
 from cnnfilter.model.graph import Node, naming
 from cnnfilter.model.layer import Array, Layer, Shape, Tensors
 from cnnfilter.model.learned import BatchNorm, Conv2d, Learned
-from cnnfilter.model.pointwise import Dense
 
 if TYPE_CHECKING:
     from cnnfilter.model.weights import Weights

@@ -8,12 +8,14 @@ from typing import cast
 
 import numpy as np
 
+from cnnfilter.core.gray import GRAY_WEIGHTS
 from cnnfilter.core.numbers import exact
-from cnnfilter.core.samples import GRAY_WEIGHTS
 from cnnfilter.core.words import figure
+from cnnfilter.model.activations import Elu, LeakyRelu
+from cnnfilter.model.classifier import Dense, Flatten, Softmax
+from cnnfilter.model.joining import Add, Concat, Multiply
 from cnnfilter.model.layer import Array, Layer, Tensors
 from cnnfilter.model.learned import BatchNorm
-from cnnfilter.model.pointwise import Add, Concat, Dense, Elu, Flatten, LeakyRelu, Multiply, Softmax
 from cnnfilter.model.preparing import Crop, Gray, Scale, Standardize
 from cnnfilter.model.trace_windows import weighted_term
 from cnnfilter.model.traced import Combined, Number, Position, Source, Weighted

@@ -26,8 +26,8 @@ from cnnfilter.batch.cluster.places import told
 from cnnfilter.batch.paths import Job, Source, Target
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.images.formats import PNG
+from cnnfilter.model.activations import Relu
 from cnnfilter.model.pipeline import Pipeline
-from cnnfilter.model.pointwise import Relu
 
 if TYPE_CHECKING:
     from cnnfilter.batch.report import Record
