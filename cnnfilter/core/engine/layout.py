@@ -16,8 +16,8 @@ from cnnfilter.core.engine.scratch import LINE
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import PadMode, Windows
 
-# Values of a band in 16 bits: half a megabyte a signal, so that two or three stay in the second-level cache. Smaller ones
-# do not repay what threads wait for the interpreter's lock between two calls.
+# Values of a band in 16 bits: half a megabyte a signal, so that two or three stay in the second-level cache. Smaller
+# bands do not repay what threads wait for the interpreter's lock between two calls.
 BAND = 1 << 18
 
 

@@ -88,6 +88,7 @@ class _Division:
 
     def __init__(self, sums: Array, divisor: int) -> None:
         self.sums, self.half = sums, np.array(divisor // 2, U16)
+        self.divide: np.ufunc
         if divisor & (divisor - 1):
             self.divide, self.by = np.floor_divide, np.array(divisor, U16)
         else:
