@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -61,3 +64,13 @@ def laid_out(image: Array, layout: str) -> Array:
     copy = image.copy()
     copy.flags.writeable = layout != "read-only"
     return copy
+
+
+@st.composite
+def images(draw: st.DrawFn, dtypes: Sequence[str], channels: Sequence[int] = (0, 1, 2, 3, 4, 5)) -> Array:
+    """At most 9 x 9; 0 channels means an image of two axes."""
+    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    depth = draw(st.sampled_from(channels))
+    dtype = draw(st.sampled_from(dtypes))
+    image = random_image(draw(st.integers(0, 2**16)), (height, width, depth) if depth else (height, width), dtype)
+    return laid_out(image, draw(st.sampled_from(LAYOUTS)))

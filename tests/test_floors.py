@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from places import PACKAGE, SAMPLES
 
 from cnnfilter import write_image
 from cnnfilter.cli.main import COMMANDS
 
-PACKAGE = Path(__file__).parent.parent / "cnnfilter"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each floor may import: floors of the package, and libraries outside the standard one.
 FLOORS = {
@@ -134,7 +134,7 @@ def test_a_small_picture_loads_only_what_it_needs(command: str, tmp_path: Path) 
 
 
 def test_dask_is_loaded_for_a_cluster_only() -> None:
-    words = ["pool", str(PACKAGE.parent / "samples" / "harbor.jpg"), "--dry-run", "-q"]
+    words = ["pool", str(SAMPLES / "harbor.jpg"), "--dry-run", "-q"]
     found = loaded(f"from cnnfilter.cli.main import run; assert run({words}) == 0")
     assert "numpy" in found
     assert not found & {"distributed", "dask", "tornado", "threadpoolctl"}

@@ -14,13 +14,13 @@ import subprocess
 import sys
 import warnings
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL.Image
 import pytest
 from conftest import plain_environment
+from places import SAMPLES
 
 import cnnfilter
 from cnnfilter.errors import CnnfilterError, FileError
@@ -29,10 +29,10 @@ from cnnfilter.model import weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 COUNT = int(os.environ.get("CNNFILTER_FUZZ", "40"))
 SEED = int(os.environ.get("CNNFILTER_SEED", "7"))
-SAMPLES = Path(__file__).parent.parent / "samples"
 NOISE = np.random.default_rng(77)
 RGB = PIL.Image.fromarray(NOISE.integers(0, 256, (19, 23, 3)).astype(np.uint8))
 GRAY = PIL.Image.fromarray(NOISE.integers(0, 256, (19, 23)).astype(np.uint8))

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from transcripts import ROOT, blocks, compare, make_workplace, shell, transcripts
+from places import ROOT
+from transcripts import blocks, compare, make_workplace, shell, transcripts
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TRANSCRIPTS = transcripts(README)

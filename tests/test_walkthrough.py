@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import PIL.Image
 import pytest
-from transcripts import ROOT, blocks, compare, make_workplace, quick, transcripts
+from places import ROOT
+from transcripts import blocks, compare, make_workplace, quick, transcripts
 
 FOLDER = Path("samples/walkthrough")
 TEXT = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")

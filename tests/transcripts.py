@@ -10,15 +10,17 @@ import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 from conftest import plain_environment
+from places import SAMPLES
 
 from cnnfilter.cli import main
 
-ROOT = Path(__file__).parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
 # Lines that differ from machine to machine: times, and sizes of files that zlib and the JPEG library decide on.
 VARYING = ("seconds ", "bytes ")
 SKIPPED = "..."
@@ -51,7 +53,7 @@ def transcripts(text: str) -> list[Transcript]:
 
 def make_workplace(folder: Path) -> None:
     """Put the samples into a folder, and the command."""
-    shutil.copytree(ROOT / "samples", folder / "samples")
+    shutil.copytree(SAMPLES, folder / "samples")
     tools = folder / "bin"
     tools.mkdir()
     script = tools / "cnnfilter"

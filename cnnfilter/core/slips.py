@@ -45,6 +45,15 @@ def kernel_meant(text: str, family: str, known: Sequence[str], suffixes: Sequenc
     return like(family, list(dict.fromkeys(known)), most=99)
 
 
+def is_purpose(word: str) -> bool:
+    """Whether a word is what some kernels are for.
+
+    >>> is_purpose("edge"), is_purpose("reflect")
+    (True, False)
+    """
+    return any(word in words for words in _KERNELS_FOR)
+
+
 def kind_meant(word: str, size: str = "size=") -> str:
     """The end of a message about a word that is no kind of pooling; `size` is how a size of windows is written.
 

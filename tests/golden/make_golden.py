@@ -3,7 +3,7 @@
 Run ``python tests/golden/make_golden.py``; it needs NumPy and PyTorch (``pip install torch``), and writes the version
 of PyTorch into the file.  For each network NAME the file holds ``NAME/input`` (height x width x channels),
 ``NAME/output`` (height x width x channels, or a vector) and ``NAME/tensors/...`` under PyTorch's own names.
-``tests/test_golden.py`` builds the same networks as pipelines and compares.
+``tests/model/test_golden.py`` builds the same networks as pipelines and compares.
 """
 
 from __future__ import annotations

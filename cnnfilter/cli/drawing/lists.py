@@ -46,10 +46,11 @@ def draw_everything(canvas: Canvas) -> None:
 
 def _layers() -> dict[str, str]:
     """The meaning of each layer, and its keys with their defaults."""
-    return {layer.type: f"{layer.meaning}\n{_keys(layer)}".rstrip() for layer in listing.layers()}
+    return {layer.type: f"{layer.meaning}\n{keys_in_words(layer)}".rstrip() for layer in listing.layers()}
 
 
-def _keys(layer: listing.LayerListing) -> str:
+def keys_in_words(layer: listing.LayerListing) -> str:
+    """The keys of a layer with their defaults; in capitals the one whose value needs no key."""
     parts = []
     for key, default in layer.keys.items():
         name = key.upper() if key == layer.main else key

@@ -13,10 +13,10 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import Invoke, Run, plain_environment
+from places import SAMPLES
 
 from cnnfilter.cli.gallery import MOST_INPUTS
 
-SAMPLES = Path(__file__).parent.parent / "samples"
 BOARD = str(SAMPLES / "chessboard.png")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
 import pytest
+from places import SAMPLES
 
 import cnnfilter
 from cnnfilter.cli.trace import position
 from cnnfilter.errors import ParameterError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Invoke, Run
 
-SAMPLES = Path(__file__).parent.parent / "samples"
 BOARD, STEP, HARBOR = (str(SAMPLES / name) for name in ("chessboard.png", "brightness-step.png", "harbor.jpg"))
 DIGITS, THREE = str(SAMPLES / "digits.toml"), str(SAMPLES / "digit-3.png")
 ESCAPE = re.compile(r"\x1b\[[\d;]*m")

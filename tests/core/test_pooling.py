@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import reference
-from arrays import FLOATS, LAYOUTS, as_float32, laid_out, nested, random_image
+from arrays import FLOATS, as_float32, images, nested, random_image
 from hypothesis import assume, given, settings, strategies as st
 
 import cnnfilter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -35,15 +33,6 @@ RANDOM_2X2 = [[[0.8580, 0.0786], [0.2692, 0.1537]], [[0.8816, 0.4353], [0.5772, 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Helpers
-
-
-@st.composite
-def images(draw: Draw, dtypes: Sequence[str]) -> Array:
-    """At most 9 x 9; 0 channels means an image of two axes."""
-    height, width, depth = draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.integers(0, 5))
-    dtype = draw(st.sampled_from(dtypes))
-    image = random_image(draw(st.integers(0, 2**16)), (height, width, depth) if depth else (height, width), dtype)
-    return laid_out(image, draw(st.sampled_from(LAYOUTS)))
 
 
 @st.composite

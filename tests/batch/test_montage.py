@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageFont
 import pytest
+from places import SAMPLES
 
 from cnnfilter.batch.paths import Result, find_sources, plan_jobs
 from cnnfilter.batch.process import process
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from cnnfilter.model.layer import Layer
 
-SAMPLES = Path(__file__).parent.parent / "samples"
 NOISE = np.random.default_rng(6)
 BLUE, WHITE, RED = [5, 113, 176], [247, 247, 247], [202, 0, 32]
 KEY = Key("what the colours mean, in a sentence that may be rather long", "diverging", ("-max", "0", "max"))

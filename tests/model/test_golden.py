@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from places import GOLDEN
 
 import cnnfilter
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
-FILE = Path(__file__).parent / "golden" / "networks.npz"
 LIMIT = 1e-5  # of the largest value
 
 Table = dict[str, Any]
@@ -123,7 +124,7 @@ NETWORKS: dict[str, list[Table]] = {
 @pytest.fixture(scope="module")
 def golden() -> dict[str, Array]:
     """All arrays of the file, read once and without pickles."""
-    with np.load(io.BytesIO(FILE.read_bytes()), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(GOLDEN.read_bytes()), allow_pickle=False) as arrays:
         return dict(arrays)
 
 
@@ -151,7 +152,7 @@ def network(name: str, folder: Path, golden: dict[str, Array]) -> cnnfilter.Pipe
 def test_the_file_tells_its_source_and_is_small(golden: dict[str, Array]) -> None:
     version = golden["torch_version"].item().decode()
     assert version.split(".")[0].isdigit()
-    assert FILE.stat().st_size < 200_000
+    assert GOLDEN.stat().st_size < 200_000
     assert {key.split("/")[0] for key in golden} - {"torch_version"} == set(NETWORKS)
 
 

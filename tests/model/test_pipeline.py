@@ -13,26 +13,26 @@ import struct
 import sys
 import tracemalloc
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
 import pytest
 from hypothesis import given, settings, strategies as st
+from places import SAMPLES
 
 import cnnfilter
 from cnnfilter.model.layers import LAYERS, make
 from cnnfilter.model.weights import load
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
-SAMPLES = Path(__file__).parents[1] / "samples"
 EDGES = "gray | convolve sobel-v stride=2 | relu | pool max size=2"
 RNG = np.random.default_rng(30)
 RGB = RNG.integers(0, 256, (21, 26, 3)).astype(np.uint8)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import reference
 from outcomes import KEYS, entries, load, ok, record, save
+from places import SAMPLES
 
 import cnnfilter
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-SAMPLES = Path(__file__).parents[1] / "samples"
 DIGITS = str(SAMPLES / "digits.toml")
 DIGIT = str(SAMPLES / "digit-5.png")
 STEPS = "gray | convolve sobel-v stride=2 | relu | pool max size=2"

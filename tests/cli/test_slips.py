@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import Invoke
 from PIL import Image
+from places import SAMPLES
 
-SAMPLES = Path(__file__).parent.parent / "samples"
 DIGIT, DIGITS = str(SAMPLES / "digit-3.png"), str(SAMPLES / "digits.toml")
 BARE = '[[layer]]\ntype = "conv2d"\nfilters = 2\nsize = 3\n'
 SLIPS = [

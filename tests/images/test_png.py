@@ -12,6 +12,7 @@ import PIL.Image
 import png_reference
 import pytest
 from hypothesis import given, settings, strategies as st
+from places import SAMPLES
 
 import cnnfilter
 from cnnfilter.images import files, formats, png, recipes, row_filters
@@ -19,8 +20,7 @@ from cnnfilter.images.encoding import WriteOptions
 from cnnfilter.images.image import Image, Metadata
 from cnnfilter.images.recipes import Recipe
 
-SAMPLES_FOLDER = Path(__file__).parent.parent / "samples"
-SAMPLES = {"gray": 0, "gray and alpha": 1, "RGB": 3, "RGBA": 4}
+CHANNELS = {"gray": 0, "gray and alpha": 1, "RGB": 3, "RGBA": 4}
 
 
 def picture(height: int, width: int, samples: int, dtype: Any, texture: str, seed: int = 0) -> Image:
@@ -55,7 +55,7 @@ def stacked(image: Image) -> np.ndarray:
 @given(
     st.integers(1, 20),
     st.integers(1, 20),
-    st.sampled_from(sorted(SAMPLES)),
+    st.sampled_from(sorted(CHANNELS)),
     st.sampled_from([np.uint8, np.uint16]),
     st.sampled_from(["noise", "ramp", "flat"]),
     st.integers(0, 9),
@@ -63,11 +63,11 @@ def stacked(image: Image) -> np.ndarray:
 def test_every_kind_of_picture_comes_back(
     height: int, width: int, kind: str, dtype: Any, texture: str, seed: int
 ) -> None:
-    image = picture(height, width, SAMPLES[kind], dtype, texture, seed)
+    image = picture(height, width, CHANNELS[kind], dtype, texture, seed)
     assert png_reference.read(written(image)).samples.tolist() == stacked(image).tolist()
 
 
-@pytest.mark.parametrize("kind", sorted(SAMPLES))
+@pytest.mark.parametrize("kind", sorted(CHANNELS))
 @pytest.mark.parametrize("texture", ["noise", "ramp", "flat"])
 @pytest.mark.parametrize("threads", ["1", "3"])
 def test_pillow_reads_bands_from_threads(
@@ -75,7 +75,7 @@ def test_pillow_reads_bands_from_threads(
 ) -> None:
     monkeypatch.setenv("CNNFILTER_THREADS", threads)
     monkeypatch.setattr(png, "LARGEST_BAND", 5000)
-    image = picture(301, 157, SAMPLES[kind], np.uint8, texture)
+    image = picture(301, 157, CHANNELS[kind], np.uint8, texture)
     data = written(image)
     assert [tag for tag, _ in png_reference.read_chunks(data)].count(b"IDAT") > 5
     with PIL.Image.open(io.BytesIO(data)) as opened:
@@ -168,7 +168,7 @@ def test_average_is_right_for_every_two_neighbours() -> None:
 
 
 def harbour(look: str) -> np.ndarray:
-    with PIL.Image.open(SAMPLES_FOLDER / "harbor.jpg") as opened:
+    with PIL.Image.open(SAMPLES / "harbor.jpg") as opened:
         photograph = np.asarray(opened)
     if look == "photograph":
         return photograph

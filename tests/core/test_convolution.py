@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import reference
-from arrays import FLOATS, LAYOUTS, as_float32, laid_out, nested, random_image, sample_range
+from arrays import FLOATS, LAYOUTS, as_float32, images, laid_out, nested, random_image, sample_range
 from hypothesis import assume, given, settings, strategies as st
 
 import cnnfilter
@@ -124,16 +124,6 @@ def by_taps(image: Array, weight: Array, pad_mode: str, padding: Any, stride: in
             total = total + (window * tap if weight.ndim == 2 else window @ tap)
     result: Array = total
     return result
-
-
-@st.composite
-def images(draw: Draw, dtypes: Sequence[str], channels: Sequence[int] = (0, 1, 2, 3, 4, 5)) -> Array:
-    """At most 9 x 9; 0 channels means an image of two axes."""
-    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    depth = draw(st.sampled_from(channels))
-    dtype = draw(st.sampled_from(dtypes))
-    image = random_image(draw(st.integers(0, 2**16)), (height, width, depth) if depth else (height, width), dtype)
-    return laid_out(image, draw(st.sampled_from(LAYOUTS)))
 
 
 def pads() -> st.SearchStrategy[int]:
