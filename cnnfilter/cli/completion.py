@@ -96,6 +96,11 @@ def kernels(context: "click.Context", parameter: "click.Parameter", incomplete: 
     return [*any_file(context, parameter, incomplete), *matching(KERNELS, incomplete)]
 
 
+def things(context: "click.Context", parameter: "click.Parameter", incomplete: str) -> "list[CompletionItem]":
+    """What inspect explains: kernels, families and layers; files where none of them fits."""
+    return [*kernels(context, parameter, incomplete), *matching(LAYER_MEANINGS, incomplete)]
+
+
 def cluster(context: "click.Context", parameter: "click.Parameter", incomplete: str) -> "list[CompletionItem]":
     """Workers here, as many as processors; an address; files of a scheduler."""
     places = {f"local:{os.cpu_count() or 1}": "worker processes on this machine", "tcp://": "a scheduler's HOST:PORT"}

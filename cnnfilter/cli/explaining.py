@@ -15,11 +15,11 @@ from cnnfilter.cli.drawing.canvas import Canvas
 from cnnfilter.cli.inspecting import ONLY_POOL, Inspection
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core import npy
-from cnnfilter.core.catalogue import KERNEL_FILES
+from cnnfilter.core.catalogue import FAMILIES, KERNEL_FILES, LAYER_MEANINGS, kernel_names
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.kernels import kernel
 from cnnfilter.core.vocabulary import STANDARD_STREAM
-from cnnfilter.core.words import by
+from cnnfilter.core.words import by, printable
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
 from cnnfilter.images.decoding import Header
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from cnnfilter.model.pipeline import Pipeline
 
 PIPELINES, TEXTS, TENSORS = (".toml",), (".txt", ".csv"), (".npz", ".safetensors")
+LISTED = ("kernels", "layers", "formats")
 # An array of two axes up to this size, with floats or signed entries, is taken for a kernel.
 LARGEST_KERNEL_ARRAY = 31
+TAKEN = "Taken for a kernel, as a small array of floats or signed numbers is. As an image:"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def _told(subject: Subject, inspection: Inspection) -> int:
     except CnnfilterError as error:
         message = error.message if isinstance(error, ParameterError | FileError) else str(error)
         option = f"--{error.parameter}: " if isinstance(error, ParameterError) and error.parameter == "input" else ""
-        complain(option + message if name in message else f"{name}: {option}{message}")
+        is_named = f"'{name}'" in message or f"{name}: " in message
+        complain(option + message if is_named else f"{name}: {option}{message}")
         if inspection.report == "json":
             sys.stdout.write(json_line({"thing": name, "error": message}))
         return error.exit_code
@@ -122,7 +125,7 @@ def _network(inspection: Inspection) -> "tuple[str, Callable[[], Pipeline]] | No
 
 
 def _of_thing(name: str, inspection: Inspection) -> Explained:
-    """The explanation of a thing: an existing file first, then a kernel."""
+    """The explanation of a thing: an existing file first, then a kernel, a layer, an option."""
     suffix = PurePath(name).suffix.lower()
     if name == STANDARD_STREAM or os.path.lexists(name) or formats.by_suffix(name) not in (None, formats.NPY):
         if suffix in PIPELINES:
@@ -131,11 +134,42 @@ def _of_thing(name: str, inspection: Inspection) -> Explained:
             return _of_pipeline(load_pipeline(name), name, _input(inspection))
         if suffix in TENSORS:
             return _of_tensors(name)
-        if suffix not in TEXTS and not _is_kernel_array(name):
+        if _is_kernel_array(name):
+            return _noted(_of_kernel(name, inspection), f"{TAKEN} cnnfilter inspect - < {printable(name)}")
+        if suffix not in TEXTS:
             return _of_image(name, inspection)
     elif suffix in (*PIPELINES, *TENSORS, *KERNEL_FILES):
         raise FileError(name, "no such file")
-    return _of_kernel(name, inspection)
+    return _of_word(name) or _of_kernel(name, inspection)
+
+
+def _noted(explained: Explained, note: str) -> Explained:
+    """The explanation with a sentence below it."""
+
+    def draw(canvas: Canvas) -> None:
+        explained.draw(canvas)
+        canvas.show(Text(), Text(note, "dim"))
+
+    return Explained(explained.data, draw)
+
+
+def _of_word(name: str) -> Explained | None:
+    """The explanation of a type of layer, or of an option or its value; None for other words."""
+    word = name.strip().lower().replace("_", "-")
+    if word in LISTED:
+        return _of_everything(word)
+    if word in LAYER_MEANINGS:
+        from cnnfilter.cli.drawing.layers import draw_layer
+        from cnnfilter.model.explain_layer import explain_layer
+
+        layer = explain_layer(word)
+        return Explained(layer.as_dict(), lambda canvas: draw_layer(canvas, layer))
+    if word in (*kernel_names(), *FAMILIES) or not word.replace("-", "").isalpha():
+        return None
+    from cnnfilter.cli.terms import draw_term, terms
+
+    term = terms().get(word)
+    return None if term is None else Explained(term.as_dict(), lambda canvas: draw_term(canvas, term, word))
 
 
 def _is_kernel_array(name: str) -> bool:
@@ -160,8 +194,7 @@ def _of_kernel(text: str, inspection: Inspection) -> Explained:
     try:
         found = kernel(text)
     except ParameterError as error:
-        known = error.message.replace("there is no kernel ", "there is neither a file nor a kernel ", 1)
-        raise ParameterError(error.parameter, known) from error
+        raise ParameterError(error.parameter, _unknown(text, error.message)) from error
     convolution = Convolution.of(found, **inspection.convolve)
     header = _input_header(inspection)
     shape, dtype = (None, UINT8) if header is None else (header.shape, header.dtype)
@@ -170,6 +203,20 @@ def _of_kernel(text: str, inspection: Inspection) -> Explained:
         return Explained(bank.as_dict(), lambda canvas: draw_bank(canvas, bank))
     report = explain_kernel(convolution, shape or USUAL_SHAPE, dtype, inspection.mapping)
     return Explained(report.as_dict(), lambda canvas: draw_kernel(canvas, report))
+
+
+def _unknown(text: str, message: str) -> str:
+    """What is said of a word that is no kernel; `message` is what the parser of kernels says."""
+    head, _, tail = message.partition("; ")
+    if not head.startswith("there is no kernel ") or (tail and not tail.startswith(("did you mean", "there are"))):
+        return message
+    from cnnfilter.cli.terms import terms
+    from cnnfilter.core.slips import kernel_meant
+
+    known = [*kernel_names(), *FAMILIES, *LAYER_MEANINGS, *terms()]
+    meant = kernel_meant(text, text.partition(":")[0], known, KERNEL_FILES)
+    meant = meant if "did you mean" in meant else "; `cnnfilter inspect` lists kernels, layers and formats"
+    return head.replace("there is no kernel ", "there is neither a file nor a kernel ") + meant
 
 
 def _of_image(name: str, inspection: Inspection) -> Explained:
@@ -204,10 +251,14 @@ def _of_tensors(name: str) -> Explained:
     return Explained(data, lambda canvas: draw_tensors(canvas, data, name))
 
 
-def _of_everything() -> Explained:
-    from cnnfilter.cli.drawing.lists import draw_everything, everything
+def _of_everything(part: str | None = None) -> Explained:
+    from cnnfilter.cli.drawing.lists import PARTS, draw_everything, everything
 
-    return Explained(everything(), draw_everything)
+    found = everything()
+    if part is None:
+        return Explained(found, draw_everything)
+    parts = ("kernels", "families") if part == "kernels" else (part,)
+    return Explained({"kind": "list"} | {name: found[name] for name in parts}, PARTS[part])
 
 
 # ------------------------------------------------------------------------------------------------------- the input

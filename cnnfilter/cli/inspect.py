@@ -17,7 +17,9 @@ Examples:
 def inspect(context: click.Context, /, **_: object) -> int:
     """Explain images, kernels and pipelines; without a THING, list what there is.
 
-    THING is an existing file (an image or array, a pipeline, a kernel, weights), or else a kernel as for --kernel.
+    THING is an existing file (an image or array, a pipeline, a kernel, weights), or else a kernel as for --kernel, a
+    type of layer (relu), or a word of the options (stride). A small npy array with floats or signs is taken for a
+    kernel; as - from standard input it is an image.
 
     --at and --walk trace output values step by step: of convolve with --kernel, of pool with --kind, --size or
     --global, of a pipeline with --steps or --file. There THING is the image, or --input; a pipeline or a kernel can be

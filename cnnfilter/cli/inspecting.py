@@ -17,7 +17,7 @@ from cnnfilter.core.vocabulary import Mapping
 _files, _tracing, _report = under("Input and output"), under("Tracing"), under("Report")
 
 _OWN: tuple[Callable[[Command], Command], ...] = (
-    click.argument("things", metavar="[THING]...", nargs=-1, shell_complete=completion.kernels),
+    click.argument("things", metavar="[THING]...", nargs=-1, shell_complete=completion.things),
     _files(
         "--input",
         metavar="HxW[xC]|IMAGE",

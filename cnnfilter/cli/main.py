@@ -50,7 +50,16 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is called, in place of its entry in the help."""
-        name, entry, rest = super().resolve_command(ctx, args)
+        try:
+            name, entry, rest = super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            word = args[0]
+            if word == "help":
+                raise click.UsageError("No such command 'help'; --help tells how to use it.", ctx) from error
+            if os.path.exists(word):
+                names = ", ".join(COMMANDS)
+                raise click.UsageError(f"The command is missing before {word}; there are {names}.", ctx) from error
+            raise
         if entry is None or entry.name is None:
             return name, entry, rest
         return name, getattr(import_module(f"cnnfilter.cli.{entry.name}"), entry.name), rest

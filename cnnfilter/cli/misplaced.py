@@ -8,7 +8,7 @@ import click
 
 from cnnfilter.cli.help import Option
 from cnnfilter.core.catalogue import FAMILIES, KERNEL_FILES, kernel_names
-from cnnfilter.core.slips import kind_meant
+from cnnfilter.core.slips import SIZE, kind_meant
 from cnnfilter.core.vocabulary import KINDS
 from cnnfilter.errors import ParameterError
 
@@ -23,6 +23,8 @@ def refuse_misplaced(operation: str, inputs: Sequence[str]) -> None:
         is_file, suffix = os.path.lexists(word), os.path.splitext(word)[1].lower()
         if operation == "pool" and word in KINDS and not is_file:
             raise ParameterError("input", f"{word}: no such file; --kind {word}?")
+        if operation == "pool" and SIZE.fullmatch(word) and not is_file:
+            raise ParameterError("input", f"{word}: no such file; --size {word}?")
         if operation == "convolve" and word.partition(":")[0] in (*kernel_names(), *FAMILIES) and not is_file:
             raise ParameterError("input", f"{word}: no such file; --kernel {word}?")
         if operation == "convolve" and suffix in KERNEL_FILES and suffix != ".npy":

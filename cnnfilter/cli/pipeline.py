@@ -39,6 +39,8 @@ def pipeline(
     given = {name: value for name, value in options.items() if value is not None}  # weights, init and seed
     if steps is None:
         refuse_misplaced("pipeline", shared.inputs)
+    if steps is not None and steps.lower().endswith(".toml"):
+        raise ParameterError("steps", f"{steps} is a pipeline file; --file {steps}?")
     if (steps is None) == (file is None):
         raise ParameterError("steps", 'either --steps "gray | relu | ..." or --file PIPELINE.toml is needed')
     parsed = parse_pipeline(steps or "", **given) if file is None else loaded(file, given)

@@ -64,6 +64,8 @@ def _properties(record: Record) -> Table:
         return table
     for name, value in _values(record):
         table.add_row(name, Text(value))
+    if len(record.output_shape or ()) == 1 and record.output is None and not record.classes:
+        table.add_row("result", "a vector, which is not written; -o x.npy takes it")
     for note in record.warnings:
         table.add_row("warning", Text(note, style="yellow"))
     return table
@@ -115,7 +117,9 @@ def windows(stride: Sequence[int], padding: Sequence[Sequence[int]], mode: str |
 def _table(rows: Sequence[Record], *, narrow: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("output", overflow="fold", ratio=1, min_width=12)
-    columns = ("out", "values") if narrow else ("in", "out", "values", "mapping", "MACs", "bytes", "s")
+    columns = ["out", "values"] if narrow else ["in", "out", "values", "mapping", "MACs"]
+    if not narrow and any(record.output_bytes is not None for record in rows):  # nothing is written in a dry run
+        columns += ["bytes", "s"]
     for name in columns:
         table.add_column(name, no_wrap=True, justify="left" if name in ("in", "out", "mapping") else "right")
     for record in rows:

@@ -17,7 +17,7 @@ _KERNELS_FOR = {
 _KINDS = {"mean": "avg", "average": "avg", "maximum": "max", "minimum": "min"}
 # What a second number of a step mostly is.
 _SECOND = {"pool": "size", "conv2d": "size", "convolve": "stride"}
-_SIZE = re.compile(r"\d+(x\d+)?")
+SIZE = re.compile(r"\d+(x\d+)?")
 # Between steps, in place of the bar.
 _SEPARATOR = re.compile(r"[^\s\[\]]*[,;]|[a-z][\w-]*[,;>][a-z].*|[-=]?>|\+")
 
@@ -45,6 +45,15 @@ def kernel_meant(text: str, family: str, known: Sequence[str], suffixes: Sequenc
     return like(family, list(dict.fromkeys(known)), most=99)
 
 
+def is_purpose(word: str) -> bool:
+    """Whether a word is what some kernels are for.
+
+    >>> is_purpose("edge"), is_purpose("reflect")
+    (True, False)
+    """
+    return any(word in words for words in _KERNELS_FOR)
+
+
 def kind_meant(word: str, size: str = "size=") -> str:
     """The end of a message about a word that is no kind of pooling; `size` is how a size of windows is written.
 
@@ -52,7 +61,7 @@ def kind_meant(word: str, size: str = "size=") -> str:
     ('; did you mean avg?', '; did you mean size=2?', '')
     """
     text = str(word).lower()
-    meant = f"{size}{text}" if _SIZE.fullmatch(text) else _KINDS.get(text)
+    meant = f"{size}{text}" if SIZE.fullmatch(text) else _KINDS.get(text)
     return f"; did you mean {meant}?" if meant else ""
 
 
@@ -62,7 +71,7 @@ def second_meant(type_name: str, word: str) -> str:
     >>> second_meant("pool", "2"), second_meant("relu", "2")
     ('; did you mean size=2?', '')
     """
-    is_size = type_name in _SECOND and _SIZE.fullmatch(word)
+    is_size = type_name in _SECOND and SIZE.fullmatch(word)
     return f"; did you mean {_SECOND[type_name]}={word}?" if is_size else ""
 
 

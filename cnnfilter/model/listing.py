@@ -48,10 +48,11 @@ def layers() -> list[LayerListing]:
     >>> layers()[1].keys["kind"], layers()[0].keys["kernel"]
     ('max', None)
     """
-    return [_listing(kind) for kind in LAYERS.values()]
+    return [listing(kind) for kind in LAYERS.values()]
 
 
-def _listing(kind: type[Layer]) -> LayerListing:
+def listing(kind: type[Layer]) -> LayerListing:
+    """A type of layer with its keys."""
     fields = {field.name: field for field in dataclasses.fields(kind)}
     keys = {key: fields[name] for key, name in keys_of(kind).items() if key not in (*COMMON_KEYS, *LEARNED_KEYS)}
     ordered = sorted(keys, key=lambda key: (key != kind.main, is_learned(kind) and key in TENSORS))

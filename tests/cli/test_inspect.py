@@ -14,6 +14,11 @@ import pytest
 from conftest import Invoke, Run
 from places import SAMPLES
 
+import cnnfilter
+from cnnfilter.cli.operations import GROUPS, parameters
+from cnnfilter.core.catalogue import LAYER_KEYS, LAYER_MEANINGS
+from cnnfilter.model.layers import LAYERS
+
 CHESSBOARD, HARBOR = str(SAMPLES / "chessboard.png"), str(SAMPLES / "harbor.jpg")
 
 
@@ -338,3 +343,105 @@ class TestTerminals:
         out = told(invoke, "--help")
         assert "cnnfilter inspect samples/vgg16.toml --input 224x224x3" in out
         assert "[default: 1; pool: the size]" in " ".join(out.split())
+
+
+class TestLayersAndOptions:
+    @pytest.mark.parametrize("name", LAYERS)
+    def test_every_type_of_layer_is_explained(self, invoke: Invoke, name: str) -> None:
+        lines = told(invoke, name).splitlines()
+        assert lines[0] == f"{name}  layer: {LAYER_MEANINGS[name]}"
+        assert max(map(len, lines)) <= 80
+        found = record(invoke, name)
+        assert (found["kind"], found["type"], found["meaning"]) == ("layer", name, LAYER_MEANINGS[name])
+        assert name in [layer["type"] for layer in found["layers"]]
+        assert tuple(found["keys"]) == LAYER_KEYS.get(name, ())
+        assert f'  --steps "{found["example"]}"' in lines
+        summary = cnnfilter.parse_pipeline(found["example"]).summary((32, 32, 3))
+        assert [layer["params"] for layer in found["layers"]] == [layer.params for layer in summary.layers]
+
+    def test_the_values_of_an_activation(self, invoke: Invoke) -> None:
+        lines = told(invoke, "leaky-relu").splitlines()
+        assert lines[2].split() == ["x", "-8", "-4", "-2", "-1", "-0.5", "0", "0.5", "1", "2", "4", "8"]
+        assert [float(word) for word in lines[4].split()[1:6]] == [-0.08, -0.04, -0.02, -0.01, -0.005]
+        pairs = record(invoke, "sigmoid")["values"]
+        assert [y for _, y in pairs] == pytest.approx([1 / (1 + np.exp(-x)) for x, _ in pairs], rel=1e-6)
+        assert record(invoke, "pool")["values"] is None
+
+    def test_an_option_is_told_by_its_help(self, invoke: Invoke) -> None:
+        lines = told(invoke, "stride").splitlines()
+        assert lines[0] == "stride  option: -s, --stride N|YxX"
+        assert "pool         Step from one window to the next.  [default: the size]" in lines
+        assert "in steps     as the key stride of convolve, pool, conv2d" in lines
+        assert "where e = dilation x (size - 1) + 1 is how far a window reaches." in lines
+        assert record(invoke, "pad_mode") == record(invoke, "pad-mode") | {"thing": "pad_mode"}
+
+    def test_a_value_of_an_option(self, invoke: Invoke) -> None:
+        lines = told(invoke, "reflect").splitlines()
+        assert lines[0] == "reflect  value of --pad-mode MODE"
+        assert "wrap         bcd|abcd|abc" in lines
+
+    @pytest.mark.parametrize("group", GROUPS)
+    def test_every_option_is_explained(self, invoke: Invoke, group: str) -> None:
+        words = [max(each.opts, key=len)[2:] for each in parameters(group).values() if each.name != "inputs"]
+        out = invoke("inspect", *words, "--report", "json").out
+        found = [json.loads(line) for line in out.splitlines()]
+        assert [each["thing"] for each in found] == words
+        layers = {"scale", "gray"}  # words of both
+        assert {each["kind"] for each in found if each["thing"] not in layers} == {"option"}
+
+    @pytest.mark.parametrize(("word", "end"), [
+        ("convolution", "did you mean convolve or motion or dilation?"),
+        ("reluu", "did you mean relu or relu6 or elu?"),
+        ("zzqqzz", "`cnnfilter inspect` lists kernels, layers and formats"),
+        ("edge", "did you mean sobel or laplacian?"),
+        ("sobl", "did you mean sobel or sobel-v or sobel-h?"),
+    ])  # fmt: skip
+    def test_other_words(self, invoke: Invoke, word: str, end: str) -> None:
+        done = invoke("inspect", word)
+        assert (done.code, done.out) == (2, b"")
+        assert done.err.decode() == f"cnnfilter: there is neither a file nor a kernel '{word}'; {end}\n"
+
+    def test_a_file_of_that_name_comes_first(self, invoke: Invoke, folder: Path) -> None:
+        PIL.Image.new("L", (3, 2)).save("relu", format="PNG")
+        assert record(invoke, "relu")["kind"] == "image"
+
+
+def test_a_small_array_is_a_kernel_and_from_standard_input_an_image(invoke: Invoke, folder: Path) -> None:
+    np.save("maps.npy", np.linspace(-1, 1, 28 * 28, dtype=np.float32).reshape(28, 28))
+    lines = told(invoke, "maps.npy").splitlines()
+    assert lines[0].startswith("maps.npy  28x28 kernel")
+    assert lines[-2].startswith("Taken for a kernel, as a small array of floats or signed numbers is.")
+    assert " ".join(lines[-2:]).endswith("As an image: cnnfilter inspect - < maps.npy")
+    assert "Taken for" not in told(invoke, "sobel-v")
+    content = Path("maps.npy").read_bytes()
+    assert told(invoke, "-", stdin=content).splitlines()[0] == "standard input  28x28 npy image"
+
+
+def test_what_the_engine_does_stands_apart_below(invoke: Invoke) -> None:
+    for name in ("sobel-v", "sobel", "random:3:2"):
+        lines = told(invoke, name).splitlines()
+        place = lines.index("Inside cnnfilter, for the curious: how it gets the same numbers faster")
+        assert lines[place - 1] == ""
+        assert lines[place + 1].startswith("done by ")
+        assert [line for line in lines[:place] if line.startswith(("done by", "program"))] == []
+        assert [line.split()[0] for line in lines[place - 4 : place - 1]] == ["cost", "an", "windows"]
+
+
+@pytest.mark.parametrize(("word", "first", "keys"), [
+    ("kernels", "Kernels  -k NAME: what an image is filtered with", ["kernels", "families"]),
+    ("layers", 'Layers  --steps "gray | convolve sobel-v stride=2 | relu | pool"', ["layers"]),
+    ("formats", "Formats  of image files", ["formats"]),
+])  # fmt: skip
+def test_a_part_of_what_there_is(invoke: Invoke, word: str, first: str, keys: list[str]) -> None:
+    whole, part = told(invoke), told(invoke, word)
+    assert part.splitlines()[0] == first
+    assert part in whole
+    everything, found = record(invoke), record(invoke, word)
+    assert found == {"thing": word, "kind": "list"} | {key: everything[key] for key in keys}
+
+
+def test_a_folder_is_named(invoke: Invoke, folder: Path) -> None:
+    for name in ("s", "a", "is"):
+        (folder / name).mkdir()
+        done = invoke("inspect", name)
+        assert (done.code, done.err.decode()) == (1, f"cnnfilter: {name}: is a folder\n")

@@ -630,3 +630,19 @@ def test_help_ends_with_examples(invoke: Invoke, command: str) -> None:
     text = ok(invoke(command, "--help")).out.decode()
     examples = text[text.index("Examples:") :]
     assert 2 <= examples.count(f"cnnfilter {command} ") <= 3
+
+
+def test_a_vector_that_is_not_written_is_told(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    note = "result      a vector, which is not written; -o x.npy takes it"
+    assert note in ok(invoke("pipeline", "img.png", "--steps", "flatten")).out.decode().splitlines()
+    assert note not in ok(invoke("pipeline", "img.png", "--steps", "flatten", "-o", "x.npy")).out.decode().splitlines()
+    assert note not in ok(invoke("pipeline", DIGIT, "--file", DIGITS)).out.decode().splitlines()
+
+
+def test_the_table_of_a_dry_run_has_no_empty_columns(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    words = ["convolve", "img.png", "-k", "blur", "-k", "sobel", "-o", "out/"]
+    heads = ["output", "in", "out", "values", "mapping", "MACs"]
+    assert ok(invoke(*words, "--dry-run")).out.decode().splitlines()[0].split() == heads
+    assert ok(invoke(*words)).out.decode().splitlines()[0].split() == [*heads, "bytes", "s"]

@@ -16,6 +16,8 @@ SLIPS = [
     # inputs that belong to an option
     (["pool", "img.png", "max", "-o", "x.png"], "INPUT: max: no such file; --kind max?"),
     (["pool", "img.png", "avg"], "INPUT: avg: no such file; --kind avg?"),
+    (["pool", "img.png", "2"], "INPUT: 2: no such file; --size 2?"),
+    (["pool", "img.png", "2x3", "-o", "x.png"], "INPUT: 2x3: no such file; --size 2x3?"),
     (["pool", "img.png", "none.png", "-o", "x.png"], "INPUT: none.png: no such file"),
     (["pipeline", "img.png", "net.toml"], "INPUT: net.toml: is no picture; --file net.toml?"),
     (["pipeline", "img.png", "net.toml", "--steps", "relu"], "--file net.toml?"),
@@ -23,6 +25,10 @@ SLIPS = [
     (["convolve", "img.png", "gaussian:5", "-k", "blur"], "INPUT: gaussian:5: no such file; --kernel gaussian:5?"),
     (["convolve", "img.png", "k.txt", "-k", "blur"], "INPUT: k.txt: is no picture; --kernel k.txt?"),
     (["convolve", "img.png"], "Missing option '-k' / '--kernel'."),
+    # commands
+    (["img.png"], "The command is missing before img.png; there are convolve, inspect, pipeline, pool."),
+    (["help"], "No such command 'help'; --help tells how to use it."),
+    (["convolv", "img.png"], "No such command 'convolv'."),
     # kernels
     (["convolve", "img.png", "-k", "img.png"],
      "--kernel: there is no kernel 'img.png'; a kernel file ends in .npy, .txt or .csv"),
@@ -43,6 +49,7 @@ SLIPS = [
     (["pipeline", "img.png", "--steps", "relu pool"], "step 1: 'relu pool' is not one step"),
     (["pipeline", "img.png", "--steps", "gray | convolve blur stride=2 relu"], "step 2: 'convolve blur stride=2 relu'"),
     (["pipeline", "img.png", "--steps", "gray sobel-v"], "step 1: 'gray sobel-v' is not one step"),
+    (["pipeline", "img.png", "--steps", "net.toml"], "--steps: net.toml is a pipeline file; --file net.toml?"),
     (["pipeline", "img.png", "--steps", "gray | sobel-v"], "step 2 (sobel-v)"),
     (["pipeline", "img.png", "--steps", "gray | sobel-v"], "did you mean convolve sobel-v?"),
     (["pipeline", "img.png", "--steps", "gaussian:5"], "did you mean convolve gaussian:5?"),

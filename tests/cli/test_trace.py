@@ -178,6 +178,12 @@ def test_a_walk_over_many_channels_has_a_line_each(invoke: Invoke, folder: Path)
     assert lines[-1] == "--at Y,X,C shows how one of these 64 channels came about"
 
 
+def test_what_is_told_of_a_channel_is_not_cut_off_within_a_word(invoke: Invoke, folder: Path) -> None:
+    np.save("maps.npy", np.random.default_rng(0).normal(size=(9, 9, 8)).astype(np.float32))
+    lines = drawn(invoke, "maps.npy", "-k", "1 2 3; 4 5 6; 7 8 9", "--at", "3,3")
+    assert {line.partition("  45")[2] for line in lines[3:11]} == {" times the weighted average of the 9 samples"}
+
+
 def test_the_output_so_far_stands_beside_its_pixels(invoke: Invoke) -> None:
     lines = drawn(invoke, HARBOR, "-k", "random:3:8", "--walk", "2")
     heads = [line.split() for line in lines if line.startswith("responses")]

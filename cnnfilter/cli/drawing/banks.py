@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cnnfilter.cli.drawing.canvas import Canvas, counted, listing
-from cnnfilter.cli.drawing.kernels import execution_lines, map_without_numbers
+from cnnfilter.cli.drawing.kernels import INSIDE, cost_lines, done_by, map_without_numbers
 from cnnfilter.cli.show import short
 from cnnfilter.core.words import by, printable
 from cnnfilter.model.banks import BankReport
@@ -37,7 +37,8 @@ def draw_bank(canvas: Canvas, report: BankReport) -> None:
         canvas.show(Text(f"... and {count - MOST_FILTERS} more filters (--report json)", "dim"))
     spread = f"mean {report.mean:.4g}, standard deviation {report.deviation:.4g}"
     rows: list[tuple[str, Any]] = [("parameters", f"{report.params}: {by(report.shape)}"), ("weights", spread)]
-    canvas.show(Text(), listing([*rows, *execution_lines([report.execution])]))
+    canvas.show(Text(), listing([*rows, *cost_lines([report.execution])]), Text())
+    canvas.show(Text(INSIDE, "dim"), listing([done_by(report.execution)]))
 
 
 def _look(canvas: Canvas, report: BankReport) -> None:

@@ -22,6 +22,7 @@ MOST_NUMBERS = 11
 LARGEST_MAP = 31
 LONGEST_PROGRAM = 24
 LONGEST_PART = 9
+INSIDE = "Inside cnnfilter, for the curious: how it gets the same numbers faster"
 PROGRAM_NOTE = "(s1[+2, +0] is s1 read 2 rows below)"
 PLANE = 9
 # Fractions with these denominators are shown as decimals; larger ones than the next tell nobody anything.
@@ -53,7 +54,9 @@ def draw_kernel(canvas: Canvas, report: KernelReport) -> None:
     first = report.execution[0]
     programs = zip(report.matrices, report.execution, strict=True) if report.is_gradient else [(None, first)]
     steps = [row for each, used in programs for row in _program(each.name if each else "program", used)]
-    canvas.show(listing([*execution_lines(report.execution), *steps, *([("", PROGRAM_NOTE)] if steps else [])]))
+    canvas.show(*[Text()] * (not report.is_gradient), listing(list(cost_lines(report.execution))), Text())
+    canvas.show(Text(INSIDE, "dim"))
+    canvas.show(listing([done_by(first), *steps, *([("", PROGRAM_NOTE)] if steps else [])]))
 
 
 # ----------------------------------------------------------------------------------------------------- heat map
@@ -193,8 +196,8 @@ def _fraction(value: Fraction) -> str:
 # -------------------------------------------------------------------------------------------------------- execution
 
 
-def execution_lines(executions: Sequence[Execution]) -> Iterator[tuple[str, RenderableType]]:
-    """How an image is filtered, by one task or the two of a gradient, as names and what is told of each."""
+def cost_lines(executions: Sequence[Execution]) -> Iterator[tuple[str, RenderableType]]:
+    """What an image costs, by one task or the two of a gradient, as names and what is told of each."""
     used, many = executions[0], len(executions)
     zero = f", {used.taps - used.nonzero} of them zero" if used.nonzero < used.taps else ""
     taps = f"{'two of ' * (many > 1)}{counted(used.taps, 'tap')}{zero}"
@@ -202,7 +205,11 @@ def execution_lines(executions: Sequence[Execution]) -> Iterator[tuple[str, Rend
     shapes = f"{by(used.input_shape)} -> {by(used.output_shape)}"
     yield "an image", f"{shapes}, {used.mapping}: {short(many * used.macs)} of them (see --input)"
     yield "windows", windows(used.stride, used.padding, used.pad_mode, used.dilation)
-    yield "done by", f"{used.strategy}: {used.why}; {used.band_rows} rows at a time"
+
+
+def done_by(used: Execution) -> tuple[str, RenderableType]:
+    """How an image is filtered."""
+    return "done by", f"{used.strategy}: {used.why}; {used.band_rows} rows at a time"
 
 
 def _program(name: str, execution: Execution) -> Iterator[tuple[str, RenderableType]]:

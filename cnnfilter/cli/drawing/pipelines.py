@@ -33,7 +33,7 @@ def draw_pipeline(canvas: Canvas, report: PipelineReport, name: str) -> None:
         canvas.show(Text("Shapes and cost need an input: --input 224x224x3, or --input photo.jpg."))
         return
     summary = report.summary
-    canvas.show(_layers(canvas, report, summary), Text(), listing(list(_totals(report, summary))))
+    canvas.show(layers_table(canvas, report, summary), Text(), listing(list(_totals(report, summary))))
 
 
 def _written(report: PipelineReport) -> Table:
@@ -56,7 +56,7 @@ def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
 
 
-def _layers(canvas: Canvas, report: PipelineReport, summary: Summary) -> Table:
+def layers_table(canvas: Canvas, report: PipelineReport, summary: Summary) -> Table:
     """A row a layer; the first parts of long names stand above all that share them."""
     columns = FEW if canvas.width < NARROW else COLUMNS
     cells = [{"output": by(summary.input_shape)}, *(_cells(row) for row in summary.layers)]

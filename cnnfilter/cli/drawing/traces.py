@@ -188,7 +188,7 @@ def _overview(canvas: Canvas, traces: Sequence[Trace]) -> Iterator[RenderableTyp
     for trace, cells in zip(traces, columns, strict=True):
         line = "".join(cell.rjust(wide) for cell, wide in zip(cells, widths, strict=True))
         told = trace.meaning[0] if trace.meaning else ""
-        for end in (";", ":"):
+        for end in (";", ":", ","):
             told = told if len(line) + 2 + len(told) <= canvas.width else told.partition(end)[0]
         yield Text(f"{line}  {told}"[: canvas.width])
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.floats import FLOAT32
+from cnnfilter.core.engine.floats import FLOAT32, shares
 from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
@@ -42,7 +42,7 @@ class Columns:
         each = self.filters // self.groups
         matrices = task.weights.reshape(taps, self.groups, each).transpose(1, 0, 2)
         self.matrices = np.ascontiguousarray(matrices, FLOAT32)
-        self.rows = max(1, min(BLOCK // (taps * self.columns), outputs))
+        self.rows = shares(outputs, max(1, BLOCK // (taps * self.columns)))
         self.pitch = shape[1] + sum(self.windows.padding[1])
         self.pitch *= 1 if self.planar else shape[2]
         self.workload = outputs * self.columns * self.filters * taps
@@ -54,18 +54,37 @@ class Columns:
     def bound(self, samples: Array) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         sums = np.empty((self.rows, self.columns, self.filters), FLOAT32)
-        outs = np.split(sums.reshape(-1, self.filters), self.groups, axis=1)
-        pixels, taps = len(outs[0]), self.matrices.shape[1]
-        copied = np.empty(pixels * taps, FLOAT32)
-        matrix = copied.reshape(taps, pixels).T if self.planar else copied.reshape(pixels, taps)
-        parts = [self.under(samples, group) for group in range(self.groups)]
-        copied = copied.reshape(parts[0].shape)
+        respond = self.bound_to(samples, np.zeros(self.filters, FLOAT32))
 
         def compute() -> Array:
-            for part, filters, out in zip(parts, self.matrices, outs, strict=True):
-                np.copyto(copied, part)
-                np.matmul(matrix, filters, out=out)
+            respond(sums)
             return sums
+
+        return compute
+
+    def bound_to(self, samples: Array, bias: Array) -> Callable[[Array], None]:
+        """Sums of what is in `samples`, plus `bias`: of one group by one more tap, over samples of 1."""
+        is_tap = self.groups == 1 and bool(bias.any())
+        matrices = np.concatenate([self.matrices, bias[None, None]], axis=1) if is_tap else self.matrices
+        pixels, taps = self.rows * self.columns, matrices.shape[1]
+        matrix = np.ones((taps, pixels) if self.planar else (pixels, taps), FLOAT32)
+        used = self.matrices.shape[1]
+        windows = matrix[:used] if self.planar else matrix[:, :used]
+        matrix = matrix.T if self.planar else matrix
+        parts = [self.under(samples, group) for group in range(self.groups)]
+        windows = windows.reshape(parts[0].shape)
+
+        def compute(out: Array) -> None:
+            flat = out.reshape(pixels, self.filters)
+            if self.groups == 1:
+                np.copyto(windows, parts[0])
+                np.matmul(matrix, matrices[0], out=flat)
+                return
+            for part, filters, some in zip(parts, matrices, np.split(flat, self.groups, axis=1), strict=True):
+                np.copyto(windows, part)
+                np.matmul(matrix, filters, out=some)
+            if bias.any():
+                np.add(out, bias, out=out)
 
         return compute
 

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 # Values of the shifted copies: 1 MB in float32. Rows and values a row of a tile.
 BLOCK = 1 << 18
-ROWS, VALUES = 96, 1024
+ROWS, VALUES = 96, 1920
 # Multiplications up to which OpenBLAS neither copies nor reorders what it multiplies.
 DIRECT = 1_000_000
 # Columns of such a product below which one large product is faster.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine import outputs, threads
+from cnnfilter.core.engine.bands import starts
 from cnnfilter.core.engine.scratch import borrowed
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import Sides, Windows
@@ -31,24 +32,24 @@ def pooled(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill:
     """
     threads_worth = threads.threads_for(image.size)
     plan = _plan(reduce, image.shape, image.dtype.newbyteorder("="), windows, sides, fill, threads_worth)
-    rows, columns = windows.output_size(*image.shape[:2])
-    out = outputs.empty((rows, columns, image.shape[2]), plan.dtype)
+    out = outputs.empty(plan.output, plan.dtype)
     many, width, channels = plan.shape
     size = 2 * many * width * channels * plan.dtype.itemsize
+    items = starts(plan.output[0], many)
 
-    def work(starts: Iterator[int]) -> int:
+    def work(items: Iterator[tuple[int, int]]) -> int:
         with borrowed(size, functools.partial(_Band, plan), plan) as band:
-            for start in starts:
+            for start, _ in items:
                 band.compute(image, start, out[start : start + many])
         return 0
 
-    threads.share(range(0, rows, many), work, min(threads_worth, -(-rows // many)))
+    threads.share(items, work, min(threads_worth, len(items)))
     return out
 
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What is pooled, in bands of `shape` (rows of the output, padded columns, channels)."""
+    """What is pooled to `output`, in bands of `shape` (rows of the output, padded columns, channels)."""
 
     reduce: np.ufunc
     dtype: np.dtype[Any]
@@ -56,6 +57,8 @@ class _Plan:
     sides: Sides
     fill: float
     shape: Shape3
+    output: Shape3
+    width: int  # of the image
 
 
 @functools.lru_cache(maxsize=32)
@@ -69,31 +72,43 @@ def _plan(
     count: int,
 ) -> _Plan:
     stride_y, stride_x = windows.stride
-    rows = windows.output_size(shape[0], shape[1])[0]
+    rows, columns = windows.output_size(shape[0], shape[1])
     width = -(-(shape[1] + sum(sides[1])) // stride_x) * stride_x
     row = width * shape[2] * dtype.itemsize
     many = max(1, min(BAND // (row * stride_y), -(-rows // count)))
-    return _Plan(reduce, dtype, windows, sides, fill, (many, width, shape[2]))
+    output = rows, columns, shape[2]
+    return _Plan(reduce, dtype, windows, sides, fill, (many, width, shape[2]), output, shape[1])
 
 
 class _Band:
-    """A plan bound to scratch memory; makes bands of the output."""
+    """A plan bound to scratch memory: views are made once, so that between two operations there is little else."""
 
     def __init__(self, plan: _Plan, memory: Array) -> None:
-        self.plan, self.shape, self.windows, self.sides = plan, plan.shape, plan.windows, plan.sides
-        self.reduce, self.fill = plan.reduce, plan.fill
-        size = 2 * math.prod(plan.shape)
-        self.tall, self.spare = memory[: size * plan.dtype.itemsize].view(plan.dtype).reshape(2, -1)
+        self.plan, self.reduce, self.windows = plan, plan.reduce, plan.windows
+        length = math.prod(plan.shape)
+        tall, spare = memory[: 2 * length * plan.dtype.itemsize].view(plan.dtype).reshape(2, -1)
+        padded, left = tall.reshape(plan.shape), plan.sides[1][0]
+        self.inner = padded[:, left : left + plan.width]
+        self.outside = [part for part in (padded[:, :left], padded[:, left + plan.width :]) if part.size]
+        self.columns: list[tuple[Array, Array, Array]] = []
+        flat = self._lay_columns(tall, spare, length)
+        self.narrows = self._narrows(flat)
+        self.kept = self._kept(flat)
 
     def compute(self, image: Array, start: int, out: Array) -> None:
         """Make the rows of the output from `start` on."""
-        left, width = self.sides[1][0], image.shape[1]
-        padded = self.tall.reshape(self.shape)[: len(out)]
-        inner = padded[:, left : left + width]
-        if padded.shape[1] > width:
-            padded[:, :left] = padded[:, left + width :] = self.fill
-        self._rows(image, start, inner)
-        self._keep(self._columns(padded.size), out)
+        for part in self.outside:
+            part[...] = self.plan.fill
+        self._rows(image, start, self.inner)
+        for left, right, target in self.columns:
+            self.reduce(left, right, out=target)
+        if self.narrows:
+            np.copyto(out[:, :, 0].view(f"u{out.itemsize}"), self.kept, "unsafe")
+        elif self.windows.stride[1] == 1:
+            np.copyto(out, self.kept)
+        else:
+            for channel in range(out.shape[2]):
+                np.copyto(out[:, :, channel], self.kept[:, :, channel])
 
     def _rows(self, image: Array, start: int, inner: Array) -> None:
         """Reduce windows along columns; rows in the padding are left out."""
@@ -103,7 +118,7 @@ class _Band:
             self.reduce(first, second, out=inner)
             taps = taps[2:]
         else:
-            inner[...] = self.fill
+            inner[...] = self.plan.fill
         for low, high, rows in taps:
             self.reduce(inner[low:high], rows, out=inner[low:high])
 
@@ -111,35 +126,33 @@ class _Band:
         """(low, high, the rows of the image that this row of the windows meets in rows low to high of the output)."""
         step, height = self.windows.stride[0], image.shape[0]
         for tap in range(0, self.windows.extent[0], self.windows.dilation[0]):
-            first = start * step - self.sides[0][0] + tap
+            first = start * step - self.plan.sides[0][0] + tap
             low, high = max(0, -(first // step)), min(count, (height - 1 - first) // step + 1)
             if low < high:
                 yield low, high, image[first + low * step : first + (high - 1) * step + 1 : step]
 
-    def _columns(self, length: int) -> Array:
-        """Reduce windows along rows, over rows' ends: what comes from there is not kept."""
-        now, spare = self.tall, self.spare
-        size, shift = self.windows.size[1], self.windows.dilation[1] * self.shape[2]
+    def _lay_columns(self, now: Array, spare: Array, length: int) -> Array:
+        """Lay down what reduces windows along rows, over rows' ends: what comes from there is not kept."""
+        size, shift = self.windows.size[1], self.windows.dilation[1] * self.plan.shape[2]
         done = 1
         while done < size:
             further = min(done, size - done)
             rest = length - further * shift  # some is left: no window is wider than a row with its padding
-            self.reduce(now[:rest], now[further * shift : length], out=spare[:rest])
+            self.columns.append((now[:rest], now[further * shift : length], spare[:rest]))
             now, spare, length = spare, now, rest
             done += further
         return now
 
-    def _keep(self, flat: Array, out: Array) -> None:
-        """Every stride-th column; of one channel by a cast that keeps the lowest part."""
-        stride, columns = self.windows.stride[1], out.shape[1]
-        wide = flat.itemsize * stride
-        if self.shape[2] == 1 and wide in (2, 4, 8) and flat.itemsize < wide and sys.byteorder == "little":
-            groups = flat.view(f"u{wide}").reshape(self.shape[0], -1)[: len(out), :columns]
-            np.copyto(out[:, :, 0].view(f"u{flat.itemsize}"), groups, casting="unsafe")
-            return
-        kept = flat.reshape(self.shape)[: len(out), ::stride][:, :columns]
-        if stride == 1:
-            np.copyto(out, kept)
-            return
-        for channel in range(out.shape[2]):
-            np.copyto(out[:, :, channel], kept[:, :, channel])
+    def _narrows(self, flat: Array) -> bool:
+        """Whether a cast that keeps the lowest part keeps every stride-th column."""
+        wide = flat.itemsize * self.windows.stride[1]
+        alone = self.plan.shape[2] == 1 and sys.byteorder == "little"
+        return alone and wide in (2, 4, 8) and flat.itemsize < wide
+
+    def _kept(self, flat: Array) -> Array:
+        """Every stride-th column, or what holds it in its lowest part."""
+        rows, _, channels = self.plan.shape
+        stride, columns = self.windows.stride[1], self.plan.output[1]
+        if self.narrows:
+            return flat.view(f"u{flat.itemsize * stride}").reshape(rows, -1)[:, :columns]
+        return flat.reshape(rows, -1, channels)[:, ::stride][:, :columns]

@@ -7,9 +7,11 @@ tile that holds such samples is done with the plain strategy in float64 instead:
 only. Where tiles lie depends on shapes and types, never on the number of threads, and so do the bits of the result.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +51,15 @@ class Method(Protocol):
         These are (rows, pitch), or (rows, channels, pitch) if planar. The next call overwrites the sums. All views are
         made here: between products there is little for threads to wait for each other.
         """
+        ...
+
+
+@runtime_checkable
+class Direct(Method, Protocol):
+    """A method that can put responses where they belong: sums and a bias a filter, without a pass of their own."""
+
+    def bound_to(self, samples: Array, bias: Array) -> Callable[[Array], None]:
+        """What puts sums plus `bias` of the samples in `samples` into an array (rows, columns, filters)."""
         ...
 
 
@@ -98,70 +109,128 @@ def tiles(method: Method, rows: int, columns: int) -> list[Tile]:
 
 def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slice, Array]]:
     """(rows of the output, their sums), tiles side by side at a time; overwritten by the next."""
-    rows, columns, channels = task.output_shape((image.shape[0], image.shape[1], image.shape[2]))
-    every = tiles(method, rows, columns)
-    across = sum(tile.first[0] == 0 for tile in every)
+    tiled = _Tiled(method, task, image)
+    rows, columns, channels = tiled.output
     wide = np.empty((min(method.rows, rows), columns, channels), method.dtype)
-    for i, (down, beside, values) in enumerate(_computed(method, task, image, every)):
-        wide[: values.shape[0], beside] = values
-        if (i + 1) % across == 0:
-            yield down, wide[: values.shape[0]]
+    for across in _beside(tiles(method, rows, columns)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            for tile in across:
+                place = tiled.place(tile)
+                values = wide[: place.down.stop - place.down.start]
+                values[:, place.across] = tiled.values(tile)[place.kept]
+        yield place.down, values
+
+
+def _beside(every: list[Tile]) -> Iterator[list[Tile]]:
+    """Tiles by their rows."""
+    for _, across in itertools.groupby(every, key=lambda tile: tile.first[0]):
+        yield list(across)
 
 
 def run(fused: Fused, image: Array, count: int) -> tuple[Array, int]:
     """(samples or responses, number of values clipped), computed by `count` threads."""
     out = outputs.empty(fused.output, fused.levels.output)
     every = tiles(fused.method, *fused.output[:2])
+    is_direct = fused.levels.samples is None and isinstance(fused.method, Direct)
 
     def work(items: Iterator[Tile]) -> int:
-        done = _computed(fused.method, fused.task, image, items)
-        store = fused.levels.bound(fused.method.dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return sum(store(values, out[down, across]) for down, across, values in done)
+        tiled = _Tiled(fused.method, fused.task, image)
+        with np.errstate(over="ignore", invalid="ignore"):  # where it matters the plain strategy steps in
+            return tiled.respond(items, out, fused.levels) if is_direct else tiled.store(items, out, fused.levels)
 
     return out, threads.share(every, work, min(count, len(every)))
 
 
-def _computed(
-    method: Method, task: Correlation, image: Array, items: Iterable[Tile]
-) -> Iterator[tuple[slice, slice, Array]]:
-    """(rows, columns, their sums) of the tiles that `items` gives; sums are overwritten by the next tile's."""
-    total = task.output_shape((image.shape[0], image.shape[1], image.shape[2]))
-    windows = task.windows
-    steps, before = windows.stride, (windows.padding[0][0], windows.padding[1][0])
-    counts = [
-        (min(count, outputs) - 1) * step + extent
-        for count, outputs, step, extent in zip(
-            (method.rows, method.columns), total[:2], steps, windows.extent, strict=True
+class _Place(NamedTuple):
+    """What a tile makes of the output, and where that is in the tile."""
+
+    down: slice
+    across: slice
+    kept: tuple[slice, slice]
+
+
+class _Tiled:
+    """A method with scratch of its own, for one image after whose tiles it is called."""
+
+    def __init__(self, method: Method, task: Correlation, image: Array) -> None:
+        self.method, self.task, self.image = method, task, image
+        self.output = task.output_shape((image.shape[0], image.shape[1], image.shape[2]))
+        self.checked = image.dtype.kind == "f"
+        windows = task.windows
+        counts = [
+            (min(count, outputs) - 1) * step + extent
+            for count, outputs, step, extent in zip(
+                (method.rows, method.columns), self.output[:2], windows.stride, windows.extent, strict=True
+            )
+        ]
+        height = (method.rows - 1) * windows.stride[0] + windows.extent[0]
+        channels = 1 if task.sum_channels else image.shape[2]
+        shape = (height, channels, method.pitch) if method.planar else (height, method.pitch)
+        self.scratch = np.zeros(shape, method.dtype)
+        samples = self.scratch.transpose(0, 2, 1) if method.planar else _pixels(self.scratch, channels)
+        self.samples = samples[: counts[0], : counts[1]]
+
+    @cached_property
+    def compute(self) -> Callable[[], Array]:
+        """Sums of the samples that are loaded."""
+        return self.method.bound(self.scratch)
+
+    def place(self, tile: Tile) -> _Place:
+        (y, x), (top, left) = tile.start, tile.first
+        bottom, right = min(y + self.method.rows, self.output[0]), min(x + self.method.columns, self.output[1])
+        kept = slice(top - y, bottom - y), slice(left - x, right - x)
+        return _Place(slice(top, bottom), slice(left, right), kept)
+
+    def values(self, tile: Tile) -> Array:
+        """The sums of a whole tile, overwritten by the next one's."""
+        return self.compute() if self._loaded(tile) else self._plain(tile)
+
+    def store(self, items: Iterable[Tile], out: Array, levels: Levels) -> int:
+        """Put samples into `out`; the number of values clipped."""
+        finish, clipped = levels.bound(self.method.dtype), 0
+        for tile in items:
+            down, across, kept = self.place(tile)
+            clipped += finish(self.values(tile)[kept], out[down, across])
+        return clipped
+
+    def respond(self, items: Iterable[Tile], out: Array, levels: Levels) -> int:
+        """Put responses into `out`, those of whole tiles at once; nothing is clipped."""
+        assert isinstance(self.method, Direct)
+        whole = self.method.rows, self.method.columns
+        bias = np.broadcast_to(np.asarray(levels.bias, FLOAT32), self.output[2:])
+        respond, finish = self.method.bound_to(self.scratch, bias), levels.bound(self.method.dtype)
+        for tile in items:
+            down, across, kept = self.place(tile)
+            target = out[down, across]
+            if not self._loaded(tile):
+                finish(self._plain(tile)[kept], target)
+            elif target.shape[:2] == whole:
+                respond(target)
+            else:
+                finish(self.compute()[kept], target)
+        return 0
+
+    def _loaded(self, tile: Tile) -> bool:
+        """Load the samples under a tile; whether the method is right for them."""
+        padded_tile(
+            self.image, self._corner(tile), self.task.pad_mode, self.samples, sum_channels=self.task.sum_channels
         )
-    ]
-    height = (method.rows - 1) * steps[0] + windows.extent[0]
-    channels = 1 if task.sum_channels else image.shape[2]
-    scratch = np.zeros((height, channels, method.pitch) if method.planar else (height, method.pitch), method.dtype)
-    samples = scratch.transpose(0, 2, 1) if method.planar else _pixels(scratch, channels)
-    samples = samples[: counts[0], : counts[1]]
-    compute = method.bound(scratch)
-    for start, first in items:
-        with np.errstate(over="ignore", invalid="ignore"):  # where it matters the plain strategy steps in
-            corner = start[0] * steps[0] - before[0], start[1] * steps[1] - before[1]
-            padded_tile(image, corner, task.pad_mode, samples, sum_channels=task.sum_channels)
-            wild = image.dtype.kind == "f" and not tame(scratch)
-            values = _plain(task, image, corner, samples.shape) if wild else compute()
-        stop = min(start[0] + method.rows, total[0]), min(start[1] + method.columns, total[1])
-        kept = values[first[0] - start[0] : stop[0] - start[0], first[1] - start[1] : stop[1] - start[1]]
-        yield slice(first[0], stop[0]), slice(first[1], stop[1]), kept
+        return not self.checked or tame(self.scratch)
+
+    def _corner(self, tile: Tile) -> tuple[int, int]:
+        (step_y, step_x), ((top, _), (left, _)) = self.task.windows.stride, self.task.windows.padding
+        return tile.start[0] * step_y - top, tile.start[1] * step_x - left
+
+    def _plain(self, tile: Tile) -> Array:
+        """Sums of a whole tile in which every sample meets its own windows only."""
+        task, samples = self.task, np.empty(self.samples.shape)
+        padded_tile(self.image, self._corner(tile), task.pad_mode, samples, sum_channels=task.sum_channels)
+        inner = replace(task, windows=replace(task.windows, padding=((0, 0), (0, 0))), sum_channels=False)
+        strategy = products.sums if task.is_bank else shifts.sums
+        return next(strategy(inner, samples, FLOAT64, len(samples)))[1]
 
 
 def _pixels(scratch: Array, channels: int) -> Array:
     """Rows of whole pixels, (rows, columns, channels); of a pitch that channels do not divide the rest is left out."""
     columns = scratch.shape[1] // channels
     return scratch[:, : columns * channels].reshape(len(scratch), columns, channels)
-
-
-def _plain(task: Correlation, image: Array, corner: tuple[int, int], shape: tuple[int, ...]) -> Array:
-    """Sums of a tile of samples from `corner` on, in which every sample meets its own windows only."""
-    samples = np.empty(shape)
-    padded_tile(image, corner, task.pad_mode, samples, sum_channels=task.sum_channels)
-    inner = replace(task, windows=replace(task.windows, padding=((0, 0), (0, 0))), sum_channels=False)
-    strategy = products.sums if task.is_bank else shifts.sums
-    return next(strategy(inner, samples, FLOAT64, shape[0]))[1]

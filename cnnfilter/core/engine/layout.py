@@ -16,11 +16,9 @@ from cnnfilter.core.engine.scratch import LINE
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import PadMode, Windows
 
-# Values of a band in 16 bits: half a megabyte a signal, so that two or three stay in the second-level cache. Several
-# threads take twice that, since each call's wait for the interpreter's lock has to be repaid; but not for programs so
-# long that they do not wait much.
+# Values of a band in 16 bits: half a megabyte a signal, so that two or three stay in the second-level cache. Smaller
+# bands do not repay what threads wait for the interpreter's lock between two calls.
 BAND = 1 << 18
-LONG = 30
 
 
 class Span(NamedTuple):
@@ -251,7 +249,7 @@ def band_rows(program: Program, finish: Finish, windows: Windows, shape: Shape3,
 
     Results do not depend on it.
     """
-    values = BAND * 2 // finish.dtype.itemsize * (2 if threads > 1 and len(program.steps) <= LONG else 1)
+    values = BAND * 2 // finish.dtype.itemsize
     row = (shape[1] + sum(windows.padding[1])) * output[2]
     most = max(1, values // row, min(windows.extent[0] // windows.stride[0], 64))
     bands = -(-output[0] // most)

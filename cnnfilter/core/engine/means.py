@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine import outputs, threads
+from cnnfilter.core.engine.bands import starts
 from cnnfilter.core.engine.scratch import borrowed
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import Windows
@@ -70,72 +71,101 @@ def run(plan: Plan, image: Array) -> Array:
     used = image[: rows * height].reshape(rows, height, -1)[:, :, : columns * width * channels]
     bind: Callable[[Array], _Pairs | _Sums] = functools.partial(_Pairs if plan.in_pairs else _Sums, plan)
     size = 2 * plan.rows * plan.shape[1] * channels * U16.itemsize
+    items = starts(rows, plan.rows)
 
-    def work(starts: Iterator[int]) -> int:
+    def work(items: Iterator[tuple[int, int]]) -> int:
         with borrowed(size, bind, plan) as band:
-            for start in starts:
+            for start, _ in items:
                 band.compute(used[start : start + plan.rows], out[start : start + plan.rows])
         return 0
 
-    count = min(threads.threads_for(image.size), -(-rows // plan.rows))
-    threads.share(range(0, rows, plan.rows), work, count)
+    threads.share(items, work, min(threads.threads_for(image.size), len(items)))
     return out
+
+
+class _Division:
+    """Quotients of sums by a number, rounded to nearest, halves up; bound to the sums, which are lost."""
+
+    def __init__(self, sums: Array, divisor: int) -> None:
+        self.sums, self.half = sums, np.array(divisor // 2, U16)
+        self.divide: np.ufunc
+        if divisor & (divisor - 1):
+            self.divide, self.by = np.floor_divide, np.array(divisor, U16)
+        else:
+            self.divide, self.by = np.right_shift, np.array(divisor.bit_length() - 1, U16)
+
+    def into(self, out: Array) -> None:
+        """Put the quotients into bytes."""
+        sums = self.sums
+        np.add(sums, self.half, sums)
+        self.divide(sums, self.by, sums)
+        np.copyto(out, sums, "unsafe")
 
 
 class _Sums:
     """Rows of windows are added up, then their columns."""
 
     def __init__(self, plan: Plan, memory: Array) -> None:
-        self.plan = plan
-        self.tall, self.spare = _halves(memory)
-
-    def compute(self, rows: Array, out: Array) -> None:
-        """Means `out` (rows, columns, channels) of `rows` (rows of windows, height, columns x width x channels)."""
-        _, width = self.plan.windows.size
-        count, columns, channels = out.shape
-        size = length = count * rows.shape[2]
-        tall = self.tall[:size]
-        _add_rows(rows, tall.reshape(count, -1))
+        _, columns, channels = plan.output
+        width = plan.windows.size[1]
+        size = length = plan.rows * columns * width * channels
+        tall, spare = _halves(memory)
+        self.tall = tall[:size].reshape(plan.rows, -1)
+        self.adds: list[tuple[Array, Array, Array]] = []
         done = 1
         while width % 2 == 0 and width > 2:  # sums of 2, 4, ... columns; between them lies what nobody reads
             rest = length - done * channels
-            np.add(tall[:rest], tall[done * channels : length], out=self.spare[:rest])
-            tall, length = self.spare[:size], rest
-            self.tall, self.spare = self.spare, self.tall
+            self.adds.append((tall[:rest], tall[done * channels : length], spare[:rest]))
+            tall, spare, length = spare, tall, rest
             done, width = done * 2, width // 2
-        sums = self.spare[: count * columns * channels].reshape(out.shape)
-        parts = tall.reshape(count, columns, -1, channels)[:, :, ::done]
+        sums = spare[: plan.rows * columns * channels].reshape(plan.rows, columns, channels)
+        parts = tall[:size].reshape(plan.rows, columns, -1, channels)[:, :, ::done]
+        self.alone: list[tuple[Array, Array]] = []
         for channel in range(channels):
             total, first = sums[:, :, channel], parts[:, :, 0, channel]
             if width == 1:
-                np.copyto(total, first)
+                self.alone.append((total, first))
             for part in range(1, width):
-                np.add(first if part == 1 else total, parts[:, :, part, channel], out=total)
-        _divide(sums, self.plan.windows.taps, out)
+                self.adds.append((first if part == 1 else total, parts[:, :, part, channel], total))
+        self.division = _Division(sums, plan.windows.taps)
+
+    def compute(self, rows: Array, out: Array) -> None:
+        """Means `out` (rows, columns, channels) of `rows` (rows of windows, height, columns x width x channels)."""
+        _add_rows(rows, self.tall)
+        for left, right, total in self.adds:
+            np.add(left, right, total)
+        for total, first in self.alone:
+            np.copyto(total, first)
+        self.division.into(out)
 
 
 class _Pairs:
     """Windows of two columns of one channel."""
 
+    EIGHT, ROUND = np.array(8, U16), np.array(2**16 - 255, U16)
+
     def __init__(self, plan: Plan, memory: Array) -> None:
-        self.plan = plan
-        self.first, self.second = _halves(memory)
+        columns = plan.output[1]
+        first, second = _halves(memory)
+        self.sums = first[: plan.rows * columns].reshape(plan.rows, columns)
+        self.half = second[: plan.rows * columns].reshape(plan.rows, columns)
+        self.division = _Division(self.sums, plan.windows.taps)
 
     def compute(self, rows: Array, out: Array) -> None:
         """Means `out` (rows, columns, 1) of `rows` (rows of windows, height, columns x 2)."""
-        shape, size = out.shape[:2], out.size
-        sums, half = self.first[:size].reshape(shape), self.second[:size].reshape(shape)
+        sums, half = self.sums, self.half
         pairs = rows.view(U16)
         if not pairs.flags.aligned:
             pairs = np.ascontiguousarray(rows).view(U16)
-        eight = np.uint16(8)
-        np.right_shift(pairs[:, 0], eight, out=sums)
-        for row in range(1, pairs.shape[1]):
-            np.add(sums, np.right_shift(pairs[:, row], eight, out=half), out=sums)
-        np.multiply(sums, np.uint16(2**16 - 255), out=sums)
-        for row in range(pairs.shape[1]):
-            np.add(sums, pairs[:, row], out=sums)
-        _divide(sums, self.plan.windows.taps, out[:, :, 0])
+        lines = [pairs[:, row] for row in range(pairs.shape[1])]
+        np.right_shift(lines[0], self.EIGHT, sums)
+        for line in lines[1:]:
+            np.right_shift(line, self.EIGHT, half)
+            np.add(sums, half, sums)
+        np.multiply(sums, self.ROUND, sums)
+        for line in lines:
+            np.add(sums, line, sums)
+        self.division.into(out[:, :, 0])
 
 
 def _halves(memory: Array) -> Array:
@@ -152,13 +182,3 @@ def _add_rows(rows: Array, total: Array) -> None:
     np.add(rows[:, 0], rows[:, 1], out=total, dtype=U16)
     for row in range(2, height):
         np.add(total, rows[:, row], out=total, dtype=U16)
-
-
-def _divide(sums: Array, divisor: int, out: Array) -> None:
-    """Quotients, rounded to nearest, halves up; the sums are lost."""
-    np.add(sums, np.uint16(divisor // 2), out=sums)
-    if divisor & (divisor - 1):
-        np.floor_divide(sums, np.uint16(divisor), out=sums)
-    else:
-        np.right_shift(sums, np.uint16(divisor.bit_length() - 1), out=sums)
-    np.copyto(out, sums, casting="unsafe")

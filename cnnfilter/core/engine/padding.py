@@ -40,6 +40,14 @@ def index(mode: PadMode, length: int, position: int) -> int:
     return int(indices(mode, length, position, 1)[0])
 
 
+@lru_cache(maxsize=256)
+def _places(mode: PadMode, length: int, first: int, count: int) -> Indices:
+    """`indices`, kept for tiles that lie side by side."""
+    found = indices(mode, length, first, count)
+    found.flags.writeable = False
+    return found
+
+
 def padded_rows(
     image: NDArray[np.generic],
     first: int,
@@ -89,31 +97,44 @@ def padded_tile(
 ) -> None:
     """Put into `out` (rows, columns, channels) the samples from `start` on, a row and a column that may be negative."""
     (top, left), (height, width) = start, out.shape[:2]
+    below, beyond = top + height, left + width
+    if top >= 0 and left >= 0 and below <= image.shape[0] and beyond <= image.shape[1]:
+        _fill(out, image[top:below, left:beyond], sum_channels)
+        return
     rows = slice(max(0, -top), min(height, image.shape[0] - top))
     columns = slice(max(0, -left), min(width, image.shape[1] - left))
     if rows.start < rows.stop and columns.start < columns.stop:
         part = image[top + rows.start : top + rows.stop, left + columns.start : left + columns.stop]
         _fill(out[rows, columns], part, sum_channels)
-        if part.shape[0] == height and part.shape[1] == width:
-            return
     else:
         rows = columns = slice(0, 0)
-    across, down = indices(mode, image.shape[1], left, width), indices(mode, image.shape[0], top, height)
-    for beside in (slice(0, columns.start), slice(columns.stop, width)):
-        _gather(image, down[rows], across[beside], out[rows, beside], sum_channels)
+    if columns.stop - columns.start < width and rows.start < rows.stop:
+        inner = image[top + rows.start : top + rows.stop]
+        for beside in (slice(0, columns.start), slice(columns.stop, width)):
+            if beside.start < beside.stop:
+                across = _places(mode, image.shape[1], left + beside.start, beside.stop - beside.start)
+                _gather(inner, None, across, out[rows, beside], sum_channels)
     for beside in (slice(0, rows.start), slice(rows.stop, height)):
-        _gather(image, down[beside], across, out[beside], sum_channels)
+        if beside.start < beside.stop:
+            down = _places(mode, image.shape[0], top + beside.start, beside.stop - beside.start)
+            across = _places(mode, image.shape[1], left, width)
+            _gather(image, down, across, out[beside], sum_channels)
 
 
-def _gather(image: NDArray[np.generic], rows: Indices, columns: Indices, out: NDArray[Any], sum_channels: bool) -> None:
-    """Samples row by row and column by column, zero where an index is negative."""
-    if not out.size:
-        return
-    if rows[0] < 0 or (columns < 0).all():
+def _gather(
+    image: NDArray[np.generic],
+    rows: Indices | None,
+    columns: Indices,
+    out: NDArray[Any],
+    sum_channels: bool,
+) -> None:
+    """Samples of rows (all for None) and columns, zero where an index is negative."""
+    if (rows is not None and rows[0] < 0) or (columns < 0).all():
         out[...] = 0
         return
-    _fill(out, image[rows[:, None], columns], sum_channels)
-    out[:, columns < 0] = 0
+    _fill(out, image[:, columns] if rows is None else image[rows[:, None], columns], sum_channels)
+    if columns[0] < 0 or columns[-1] < 0:
+        out[:, columns < 0] = 0
 
 
 def _fill(target: NDArray[np.generic], rows: NDArray[np.generic], sum_channels: bool) -> None:

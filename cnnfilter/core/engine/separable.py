@@ -28,7 +28,7 @@ Array = NDArray[Any]
 # What an outer product may differ from the kernel, of the kernel's L1 norm.
 RANK_1 = 1e-14
 # Rows and values a row of a tile: enough to repay what threads wait for each other between two products.
-ROWS, VALUES = 96, 2048
+ROWS, VALUES = 64, 4096
 # Outputs of a product: down, for extents up to SMALL and beyond, and across. Few multiply few zeros, more suit BLAS.
 SHORT, LONG, SMALL = 12, 32, 16
 WIDE = 32

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,9 @@ Item = TypeVar("Item")
 VARIABLE = "CNNFILTER_THREADS"
 # Fewer values than these are not worth a second thread, which takes 0.1 ms to wake.
 ALONE = 1 << 20
+# Seconds after which a thread that waits for the interpreter's lock asks for it. With the usual 5 ms one thread may be
+# passed over for hundreds of short array operations, while the other pays for waking it at each of them.
+PATIENCE = 1e-5
 
 _chosen: int | None = None
 _pool: "ThreadPoolExecutor | None" = None
@@ -70,6 +74,11 @@ def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: i
     """
     if count < 2:
         return work(iter(items))
+    with _impatience:
+        return _shared_out(items, work, count)
+
+
+def _shared_out(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: int) -> int:
     from concurrent.futures import wait  # small images need no threads
 
     shared = _Shared(items)
@@ -84,6 +93,35 @@ def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: i
         started = [helper for helper in helpers if not helper.cancel()]
         wait(started)
     return total + sum(helper.result() for helper in started)
+
+
+class _Impatience:
+    """The interpreter's switch interval, shortened while any image is shared by threads."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._usual = threading.Lock(), 0, sys.getswitchinterval()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(min(PATIENCE, self._usual))
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                sys.setswitchinterval(self._usual)
+
+    def forget(self) -> None:
+        """What a forked child does, in which no image is shared yet."""
+        if self._users:
+            sys.setswitchinterval(self._usual)
+        self._lock, self._users = threading.Lock(), 0
+
+
+_impatience = _Impatience()
 
 
 class _Shared(Iterator[Item]):
@@ -115,6 +153,7 @@ def _forget_helpers() -> None:
     """A forked child has none of its parent's threads."""
     global _pool, _lock
     _pool, _lock = None, threading.Lock()
+    _impatience.forget()
 
 
 if hasattr(os, "register_at_fork"):

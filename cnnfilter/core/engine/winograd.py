@@ -59,8 +59,8 @@ class Winograd:
         self.inputs = shape[2]
         a, g, b = transforms()
         self.a, self.b = a.astype(FLOAT32), b.astype(FLOAT32)
-        weights = task.weights.transpose(1, 0, 2, 3).reshape(TAPS**2, -1).astype(np.float64, copy=False)
-        transformed = (np.kron(g, g) @ weights).astype(FLOAT32)
+        weights = task.weights.astype(FLOAT32).transpose(1, 0, 2, 3).reshape(TAPS**2, -1)
+        transformed = np.kron(g, g).astype(FLOAT32) @ weights
         self.weights = transformed.reshape(IN, 1, IN, self.inputs, self.filters)
         self.wide = -(-self.columns // OUT)
         self.high = max(1, min(TILES // self.wide, -(-outputs // OUT)))
@@ -70,7 +70,18 @@ class Winograd:
         self.why = f"a bank of 3 x 3 over {self.inputs} channels; 36 products for 16 outputs instead of 144, in float32"
 
     def bound(self, samples: Array) -> Callable[[], Array]:
-        """Sums of what is in `samples`; the axes are those of tiles: across, (rows of) tiles, down, tiles, channels."""
+        """Sums of what is in `samples`."""
+        sums = np.empty((self.rows, self.columns, self.filters), FLOAT32)
+        respond = self.bound_to(samples, np.zeros(self.filters, FLOAT32))
+
+        def compute() -> Array:
+            respond(sums)
+            return sums
+
+        return compute
+
+    def bound_to(self, samples: Array, bias: Array) -> Callable[[Array], None]:
+        """Sums plus `bias`; the axes of what lies between are tiles' across, (rows of) tiles, down, tiles, channels."""
         rows, wide, high = self.rows + TAPS - 1, self.wide, self.high
         line = wide * self.inputs
         phases = np.empty((IN, rows, wide, self.inputs), FLOAT32)
@@ -82,13 +93,11 @@ class Winograd:
         part = np.empty_like(products) if self.inputs > CHUNK else products
         down = np.empty((IN, high, OUT, wide * self.filters), FLOAT32)
         done = np.empty((OUT, self.rows, wide, self.filters), FLOAT32)
-        sums = np.empty((self.rows, wide, OUT, self.filters), FLOAT32)
-        result = sums.reshape(self.rows, wide * OUT, self.filters)[:, : self.columns]
 
         s_y, s_c = samples.strides
         split = as_strided(samples, phases.shape, (self.inputs * s_c, s_y, OUT * self.inputs * s_c, s_c))
 
-        def compute() -> Array:
+        def compute(out: Array) -> None:
             np.copyto(phases, split)
             np.matmul(self.b, phases.reshape(IN, -1), out=across.reshape(IN, -1))
             np.matmul(self.b, tall, out=both.reshape(IN, high, IN, line))
@@ -98,7 +107,11 @@ class Winograd:
                 np.add(products, np.matmul(both[..., chunk], self.weights[..., chunk, :], out=part), out=products)
             np.matmul(self.a, products.reshape(IN, high, IN, -1), out=down)
             np.matmul(self.a, down.reshape(IN, -1), out=done.reshape(OUT, -1))
-            np.copyto(sums, done.transpose(1, 2, 0, 3))
-            return result
+            if out.shape[1] == wide * OUT:
+                np.add(done.transpose(1, 2, 0, 3), bias, out=out.reshape(self.rows, wide, OUT, self.filters))
+                return
+            for column in range(OUT):
+                some = out[:, column::OUT]
+                np.add(done[column, :, : some.shape[1]], bias, out=some)
 
         return compute

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
@@ -218,6 +220,27 @@ def test_an_error_in_one_thread_reaches_the_caller() -> None:
     with pytest.raises(MemoryError, match="item 5"):
         threads.share(range(100), work, 3)
     assert threads.share(range(10), lambda items: sum(items), 3) == 45
+
+
+def test_the_switch_interval_is_short_while_threads_share_an_image_and_the_users_own_afterwards() -> None:
+    before = sys.getswitchinterval()
+    seen: list[float] = []
+
+    def work(items: Iterator[int]) -> int:
+        seen.append(sys.getswitchinterval())
+        return sum(threads.share(range(3), lambda inner: sum(inner), 2) for _ in items)
+
+    sys.setswitchinterval(0.002)
+    try:
+        assert threads.share(range(5), work, 2) == 15
+        assert sys.getswitchinterval() == pytest.approx(0.002)
+        assert seen
+        assert max(seen) == pytest.approx(threads.PATIENCE)
+        seen.clear()
+        assert threads.share(range(5), work, 1) == 15
+        assert seen == [pytest.approx(0.002)]
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,6 +243,27 @@ def test_options_of_a_kept_bank_are_checked_by_type(bad: dict[str, Any]) -> None
         cnnfilter.conv2d(x, weight, **(options | bad))
 
 
+@pytest.mark.parametrize("shape", [(40, 61, 3, 8), (64, 64, 48, 48), (37, 45, 64, 50)])
+def test_a_bias_joins_responses_of_all_tiles_and_of_those_that_the_plain_strategy_makes(
+    shape: tuple[int, int, int, int],
+) -> None:
+    height, width, channels, filters = shape
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((height, width, channels), np.float32)
+    weight = rng.standard_normal((3, 3, channels, filters), np.float32)
+    bias = rng.standard_normal(filters).astype(np.float32)
+    without = cnnfilter.conv2d(x, weight, padding=1)
+    np.testing.assert_allclose(
+        cnnfilter.conv2d(x, weight, bias, padding=1), without + bias, rtol=0, atol=5e-6 * np.abs(without).max()
+    )
+    x[height // 2, width // 2, 0] = np.nan
+    hurt = cnnfilter.conv2d(x, weight, bias, padding=1)
+    near = np.zeros((height, width), bool)
+    near[height // 2 - 1 : height // 2 + 2, width // 2 - 1 : width // 2 + 2] = True
+    assert np.isnan(hurt[near]).all()
+    np.testing.assert_allclose(hurt[~near], (without + bias)[~near], rtol=0, atol=5e-6 * np.abs(without).max())
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
 @pytest.mark.parametrize(
     "kernel", ["gaussian:5", "gaussian:9:1.2", [[0.5, -1.5], [-1, 3]], "gabor:9:4:30", "gabor:31:9:30"]
