@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.batch.captions import MOST_LAYERS, MOST_MAPS, enlargement, heading, keys_of, range_of, result_keys
 from cnnfilter.batch.kernel_panels import SHARE, filter_panels, kernel_panel, slices_share
 from cnnfilter.batch.outputs import Form
 from cnnfilter.batch.settings import Step
@@ -19,7 +19,7 @@ from cnnfilter.errors import UnfitError
 from cnnfilter.images.charts import bars
 from cnnfilter.images.image import Image
 from cnnfilter.images.montage import GAP, INNER_GAP, MARGIN, WIDTH, Exhibit, Group, Key, Panel
-from cnnfilter.images.tiles import Shown, columns_for, shown, size_in_area, size_in_box, tiled, value_range
+from cnnfilter.images.tiles import columns_for, shown, size_in_area, size_in_box, tiled, value_range
 from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.layer import Layer
 
@@ -27,20 +27,9 @@ from cnnfilter.model.layer import Layer
 LEAST_AREA, LARGEST_AREA = 96**2, 540**2
 CAPTIONS = 56  # the height of the words above a picture and the gap below it
 MOST_GROUPS = 100  # of an input: kernels or filters with their maps, layers
-MOST_MAPS = 64  # of an output
 FEW_MAPS = 8  # of a layer on the way
 LEAST_MAP = 72**2
-MOST_LAYERS, MOST_CLASSES = 24, 10
-
-KEYS = {
-    "signed": Key(
-        "signed values: blue is negative, white zero, red positive, each map or picture on a scale of its own",
-        "diverging",
-        ("-max", "0", "max"),
-    ),
-    "from-zero": Key("values from 0: white is the greatest of each map or picture", "gray", ("0", "max")),
-}
-STRETCHED = Key("normalize: black is the minimum of each map or picture, white its maximum", "gray", ("min", "max"))
+MOST_CLASSES = 10
 
 
 class Gathering:
@@ -55,7 +44,7 @@ class Gathering:
         self._left = MOST_GROUPS
         self._box = box_for(1 + min(count, MOST_GROUPS), shape[:2], max(_beside(step, shape) for step in steps), height)
         name = "standard input" if source == STANDARD_STREAM else PurePath(source).name
-        self._heading = f"{name}: {_words(steps, shape, counts[0])}{more}"
+        self._heading = f"{name}: {heading(steps, shape, counts[0])}{more}"
         is_stack = len(shape) == 3 and shape[2] not in (1, 3)
         self._input = self._panel("input", "", image.pixels, image.alpha, is_stack=is_stack, most=FEW_MAPS)
 
@@ -95,7 +84,7 @@ class Gathering:
                 self._groups.append((self._ranked(classes),))
             return
         layer = self._step.pipeline.last.layer
-        keys = _result_keys(result, form)
+        keys = result_keys(result, form)
         words = form.mapping if keys else ""
         bank = self._bank(layer)
         if bank is not None and self._step.operation == "convolve":
@@ -155,9 +144,9 @@ class Gathering:
         groups: list[Group] = []
         for index, slices in enumerate(filters):
             tile = shown(result[:, :, index], size)
-            note = ", ".join(word for word in (by(result.shape[:2]), words or _range(tile)) if word)
+            note = ", ".join(word for word in (by(result.shape[:2]), words or range_of(tile)) if word)
             title = f"{kernel.name} map {index}" if several else f"map {index}"
-            panel = Panel(title, note, tile.pixels, keys or _keys(tile))
+            panel = Panel(title, note, tile.pixels, keys or keys_of(tile))
             groups.append((slices, panel))
         return groups
 
@@ -182,8 +171,8 @@ class Gathering:
         else:
             size = size_in_box(flat.shape[:2], self._box)
             tile = shown(flat, size, alpha, signed=signed)
-            pixels, found, note = tile.pixels, _keys(tile), _range(tile)
-            note = ", ".join(part for part in (_drawn(flat.shape, size), note) if part)
+            pixels, found, note = tile.pixels, keys_of(tile), range_of(tile)
+            note = ", ".join(part for part in (enlargement(flat.shape, size), note) if part)
         note = ", ".join(part for part in (f"{words} {shape}".strip(), note) if part)
         return Panel(title, note, pixels, keys or found)
 
@@ -197,7 +186,7 @@ class Gathering:
         columns, size = columns_for(count, maps.shape[:2], box)
         drawn = [shown(maps[:, :, index], size, signed=signed) for index in range(count)]
         names = list("RGB") if not is_stack and maps.shape[2] == 3 else [str(index) for index in range(count)]
-        keys = tuple(dict.fromkeys(key for tile in drawn for key in _keys(tile)))
+        keys = tuple(dict.fromkeys(key for tile in drawn for key in keys_of(tile)))
         note = f"{count} of {maps.shape[2]} maps" if count < maps.shape[2] else ""
         return tiled([tile.pixels for tile in drawn], columns, names), keys, note
 
@@ -263,80 +252,3 @@ def _count(step: Step, shape: tuple[int, ...]) -> int:
         return 1 + len(chosen_layers(step, shape))
     except UnfitError:  # told of when the step is done
         return 1
-
-
-def _words(steps: Sequence[Step], shape: tuple[int, ...], shown: int) -> str:
-    """What is done to the image, for the heading; the steps differ in their kernels only."""
-    step, layer = steps[0], steps[0].pipeline.layers[0]
-    if step.operation == "pipeline":
-        count = len(step.pipeline.nodes)
-        name = f" {step.label}" * (step.label != "pipeline")
-        thinned = f", {shown} of them shown" if shown > MOST_LAYERS else ""
-        return f"pipeline{name}, {count} layer{'s' * (count > 1)}{thinned}"
-    if isinstance(layer, Convolve):
-        what = f"convolve {layer.operation.kernel.name}" if len(steps) == 1 else f"convolve with {len(steps)} kernels"
-        kernel = layer.operation.kernel
-        if len(steps) == 1 and kernel.is_bank and kernel.matrix.shape[3] > MOST_MAPS:
-            what += f" ({MOST_MAPS} of {kernel.matrix.shape[3]} filters)"
-        layers = [each.pipeline.layers[0] for each in steps]
-        are_banks = all(isinstance(each, Convolve) and each.operation.kernel.is_bank for each in layers)
-        return ", ".join((what, *_settings(layer, are_banks=are_banks)))
-    assert isinstance(layer, Pool)
-    windows = layer.operation.windows(shape)
-    words = [f"pool {layer.operation.kind} {by(windows.size)}", f"stride {_pair(windows.stride)}"]
-    words += [f"padding {layer.padding}"] * (layer.padding != "valid")
-    return ", ".join(words)
-
-
-def _settings(layer: Convolve, *, are_banks: bool) -> list[str]:
-    """What differs from the defaults, and the padding."""
-    operation = layer.operation
-    words = [f"stride {_pair(operation.windows.stride)}"]
-    words.append(f"padding {layer.padding} ({operation.pad_mode})")
-    words += [f"dilation {_pair(operation.windows.dilation)}"] * (operation.windows.dilation != (1, 1))
-    words += ["channels summed"] * (operation.channels == "sum" or are_banks)
-    words += [f"scale {operation.scale}"] * (operation.scale != 1) + [f"bias {operation.bias}"] * (operation.bias != 0)
-    return words
-
-
-def _drawn(shape: tuple[int, ...], size: tuple[int, int]) -> str:
-    """How much larger or smaller a picture is drawn.
-
-    >>> _drawn((8, 8), (384, 384)), _drawn((1000, 4000), (200, 800)), _drawn((9, 9), (9, 9))
-    ('drawn x48', 'drawn at 20%', '')
-    """
-    if size == shape[:2]:
-        return ""
-    if size[0] % shape[0] == 0:
-        return f"drawn x{size[0] // shape[0]}"
-    longest = 0 if shape[0] > shape[1] else 1
-    return f"drawn at {100 * size[longest] / shape[longest]:.3g}%"
-
-
-def _pair(values: tuple[int, int]) -> str:
-    return str(values[0]) if values[0] == values[1] else by(values)
-
-
-def _keys(tile: Shown) -> tuple[Key, ...]:
-    return (KEYS[tile.meaning],) if tile.meaning in KEYS else ()
-
-
-def _range(tile: Shown) -> str:
-    """The least and the greatest value, where the colours are stretched over them."""
-    return f"{tile.low:.3g} .. {tile.high:.3g}" if tile.meaning != "samples" and math.isfinite(tile.high) else ""
-
-
-def _result_keys(result: NDArray[Any], form: Form) -> tuple[Key, ...]:
-    """What the levels of a written result mean; nothing for samples like those of a photograph."""
-    if result.dtype not in (np.uint8, np.uint16) or form.samples is None:
-        return ()
-    high = form.samples.high
-    if form.mapping == "normalize":
-        return (STRETCHED,)
-    if form.mapping == "abs":
-        return (Key(f"abs: the response without its sign, clipped at {high}", "gray", ("0", str(high))),)
-    if form.mapping == "shift":
-        middle = form.samples.middle
-        marks = (str(-middle), "0", str(high - middle))
-        return (Key("shift: mid-gray is zero, the response is clipped at both ends", "gray", marks),)
-    return ()

@@ -12,15 +12,9 @@ from cnnfilter.errors import UnfitError
 from cnnfilter.model.layer import NO_TENSORS, Array, Layer, Shape, Tensors
 
 
-@dataclass(frozen=True, eq=False)
-class Add(Layer):
-    """The sum of several inputs; a size of 1 is repeated. Whole numbers stay whole.
+class Elementwise(Layer):
+    """A layer that joins values at the same position; a size of 1 is repeated."""
 
-    >>> Add().output_shape((8, 8, 4), (8, 8, 4))
-    (8, 8, 4)
-    """
-
-    type: ClassVar[str] = "add"
     several: ClassVar[bool] = True
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -30,6 +24,17 @@ class Add(Layer):
             UnfitError: the inputs have different shapes.
         """
         return _broadcast(shapes, self.type)
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Elementwise):
+    """The sum of several inputs; a size of 1 is repeated. Whole numbers stay whole.
+
+    >>> Add().output_shape((8, 8, 4), (8, 8, 4))
+    (8, 8, 4)
+    """
+
+    type: ClassVar[str] = "add"
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The sums."""
@@ -44,19 +49,10 @@ class Add(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Multiply(Layer):
+class Multiply(Elementwise):
     """The product of several inputs; a size of 1 is repeated, so that (1, 1, channels) weighs channels."""
 
     type: ClassVar[str] = "multiply"
-    several: ClassVar[bool] = True
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        """The shape that all inputs have, or are repeated to.
-
-        Raises:
-            UnfitError: the inputs have different shapes.
-        """
-        return _broadcast(shapes, self.type)
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The products, in float32."""
