@@ -16,7 +16,6 @@ from outcomes import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Result
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -58,22 +57,6 @@ def same(name: str | Path, wanted: Array) -> None:
     got = load(name)
     assert got.dtype.kind == ("u" if wanted.dtype.kind == "i" and not str(name).endswith(".npy") else wanted.dtype.kind)
     np.testing.assert_array_equal(got, wanted)
-
-
-def one_line(content: bytes) -> str:
-    """The one line of text that came; no escape characters drive the terminal."""
-    text = content.decode()
-    assert text.endswith("\n")
-    assert text.count("\n") == 1
-    assert text[:-1].isprintable()
-    return text[:-1]
-
-
-def refused(result: Result, code: int = 2) -> str:
-    """The one line of a refusal, which says nothing on standard output."""
-    assert result.code == code
-    assert result.out == b""
-    return one_line(result.err)
 
 
 def content_of(array: Array, kind: str = "PNG") -> bytes:

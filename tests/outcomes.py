@@ -61,3 +61,17 @@ def record(result: Result) -> dict[str, Any]:
     """The only line of the report of a run that has done all."""
     (only,) = lines(ok(result))
     return only
+
+
+def one_line(printed: bytes | str) -> str:
+    """The one line of text that came; no escape characters drive the terminal."""
+    text = printed.decode() if isinstance(printed, bytes) else printed
+    assert text.endswith("\n")
+    assert text[:-1].isprintable()  # which a second line is not
+    return text[:-1]
+
+
+def refused(result: Result, code: int = 2) -> str:
+    """The one line of a refusal, which says nothing on standard output."""
+    assert (result.code, result.out) == (code, b"")
+    return one_line(result.err)

@@ -24,6 +24,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import plain_environment
+from outcomes import one_line, refused
 
 from cnnfilter.errors import FileError
 from cnnfilter.images import files
@@ -31,7 +32,7 @@ from cnnfilter.images import files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Invoke, Result, Run
+    from conftest import Invoke, Run
 
 NOISE = np.random.default_rng(31)
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24  # linux/capability.h, linux/prctl.h
@@ -62,12 +63,6 @@ def limited(*arguments: str, prepare: Callable[[], None] | None = None) -> tuple
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def one_line(text: str) -> str:
-    assert text.endswith("\n")
-    assert text[:-1].isprintable()
-    return text[:-1]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -585,11 +580,6 @@ def test_what_is_not_finite_is_refused_for_integers_and_carried_through_for_floa
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Names
-
-
-def refused(result: Result, code: int) -> str:
-    assert (result.code, result.out) == (code, b"")
-    return one_line(result.err.decode())
 
 
 def test_a_path_of_a_thousand_bytes(run: Run, folder: Path) -> None:

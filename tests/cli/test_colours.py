@@ -9,22 +9,8 @@ import numpy as np
 import pytest
 import reference
 from arrays import nested
-from expectations import (
-    ALPHA,
-    BLUR,
-    EMBOSS,
-    GRAY,
-    RGB,
-    RNG,
-    SOBEL_V,
-    expected,
-    flat,
-    one_line,
-    refused,
-    responses,
-    same,
-)
-from outcomes import entries, load, ok, record, save
+from expectations import ALPHA, BLUR, EMBOSS, GRAY, RGB, RNG, SOBEL_V, expected, flat, responses, same
+from outcomes import entries, load, ok, one_line, record, refused, save
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from expectations import BLUR, GRAY, expected, one_line, same
-from outcomes import entries, ok, save
+from expectations import BLUR, GRAY, expected, same
+from outcomes import entries, ok, one_line, save
 
 import cnnfilter
 

@@ -21,12 +21,10 @@ from expectations import (
     SOBEL_V,
     expected,
     flat,
-    one_line,
-    refused,
     responses,
     same,
 )
-from outcomes import entries, load, ok, record, save
+from outcomes import entries, load, ok, one_line, record, refused, save
 
 import cnnfilter
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from expectations import BLUR, GRAY, RGB, RNG, content_of, expected, one_line, refused, same
-from outcomes import entries, ok, record, save
+from expectations import BLUR, GRAY, RGB, RNG, content_of, expected, same
+from outcomes import entries, ok, one_line, record, refused, save
 
 if TYPE_CHECKING:
     from pathlib import Path

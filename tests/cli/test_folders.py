@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from expectations import ALPHA, BLUR, FLOATS, GRAY, GRAY16, RGB, content_of, expected, refused, same
-from outcomes import entries, lines, ok, record, save
+from expectations import ALPHA, BLUR, FLOATS, GRAY, GRAY16, RGB, content_of, expected, same
+from outcomes import entries, lines, ok, record, refused, save
 
 if TYPE_CHECKING:
     from pathlib import Path

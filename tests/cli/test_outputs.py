@@ -17,21 +17,8 @@ import PIL.Image
 import PIL.ImageCms
 import pytest
 import reference
-from expectations import (
-    BLUR,
-    EMBOSS,
-    GRAY,
-    RGB,
-    SOBEL_V,
-    content_of,
-    expected,
-    flat,
-    one_line,
-    refused,
-    responses,
-    same,
-)
-from outcomes import entries, lines, load, ok, record, save
+from expectations import BLUR, EMBOSS, GRAY, RGB, SOBEL_V, content_of, expected, flat, responses, same
+from outcomes import entries, lines, load, ok, one_line, record, refused, save
 
 if TYPE_CHECKING:
     from conftest import Invoke, Run

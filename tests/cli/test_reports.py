@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from expectations import BLUR, GRAY, RGB, expected, one_line, refused, same
-from outcomes import KEYS, entries, lines, load, ok, record, save
+from expectations import BLUR, GRAY, RGB, expected, same
+from outcomes import KEYS, entries, lines, load, ok, one_line, record, refused, save
 
 import cnnfilter
 
