@@ -65,7 +65,12 @@ class Command(click.Command):
         if ctx.resilient_parsing and args and self._wants_more(args[-1]):  # which would keep the arguments from parsing
             return super().parse_args(ctx, args[:-1])
         given = list(args)
-        left = super().parse_args(ctx, args)
+        try:
+            left = super().parse_args(ctx, args)
+        except (click.NoSuchOption, click.BadOptionUsage) as error:
+            from cnnfilter.cli.misplaced import option_meant
+
+            raise click.UsageError(option_meant(error, self, given, ctx), ctx) from error
         if not (ctx.resilient_parsing or ctx.params.get("quiet")):
             _, _, order = self.make_parser(ctx).parse_args(given)
             for option, count in Counter(order).items():

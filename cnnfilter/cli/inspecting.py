@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from cnnfilter.cli import completion
 from cnnfilter.cli.help import under
-from cnnfilter.cli.operations import parameters
+from cnnfilter.cli.operations import parameters, refuse_two_sizes
 from cnnfilter.cli.options import Command, decorated
 from cnnfilter.core.vocabulary import Mapping
 
@@ -98,6 +98,7 @@ class Inspection:
     @classmethod
     def of(cls, context: click.Context) -> "Inspection":
         """The options of a call whose command has `inspected_parameters` and options of its own."""
+        refuse_two_sizes(context)
         values = {"size": "all"} if context.params["is_global"] else {}
         for name, value in context.params.items():
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:

@@ -61,3 +61,22 @@ class KindChoice(click.Choice[str]):
             if not meant:
                 raise
             raise click.BadParameter(error.message.rstrip(".") + meant, ctx=ctx, param=param) from error
+
+
+def option_meant(
+    error: click.NoSuchOption | click.BadOptionUsage, command: click.Command, words: Sequence[str], ctx: click.Context
+) -> str:
+    """The message about an option that is not there or lacks its value, with what was meant."""
+    name, own = error.option_name, [each for each in command.params if isinstance(each, click.Option)]
+    if isinstance(error, click.BadOptionUsage):
+        metavars = [each.make_metavar(ctx) for each in own if name in each.opts and not each.is_flag]
+        return " ".join([error.message, *(f"{name} {metavar} is right." for metavar in metavars)])
+    for word in words:
+        if word.startswith(name) and f"-{word.partition('=')[0]}" in {opt for each in own for opt in each.opts}:
+            return f"No such option '{word}'; -{word} has two dashes."
+    from cnnfilter.cli.terms import terms
+
+    term = terms().get(name.lstrip("-"))
+    if name.startswith("--") and term is not None and name.endswith(term.word):
+        return f"No such option '{name}' in {command.name}; it is one of {', '.join(term.help)}."
+    return error.format_message()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import click
+from click.core import ParameterSource
 
 from cnnfilter.cli import completion
 from cnnfilter.cli.help import under
@@ -10,6 +11,7 @@ from cnnfilter.cli.misplaced import KernelOption, KindChoice
 from cnnfilter.cli.options import SHARED, Command, decorated
 from cnnfilter.core.geometry import PAD_MODES
 from cnnfilter.core.vocabulary import CHANNELS, KINDS
+from cnnfilter.errors import ParameterError
 
 # Options by the heading of the help under which they stand.
 _kernel = under("Kernel")
@@ -150,3 +152,14 @@ def parameters(group: str) -> dict[str, click.Parameter]:
     """The parameters that a list of options makes, by name."""
     made = click.command(group)(decorated(lambda: None, GROUPS[group])).params
     return {str(parameter.name): parameter for parameter in made}
+
+
+def refuse_two_sizes(context: click.Context) -> None:
+    """Refuse --global beside another size.
+
+    Raises:
+        ParameterError: there are both.
+    """
+    is_given = context.get_parameter_source("size") is ParameterSource.COMMANDLINE
+    if context.params["is_global"] and is_given and context.params["size"].lower() != "all":
+        raise ParameterError("size", f"{context.params['size']} beside --global, which is short for --size all")

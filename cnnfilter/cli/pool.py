@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from cnnfilter.cli.help import Command
-from cnnfilter.cli.operations import pool_options
+from cnnfilter.cli.operations import pool_options, refuse_two_sizes
 from cnnfilter.cli.options import Shared, shared_options
 
 EXAMPLES = """\b
@@ -29,6 +29,7 @@ def pool(shared: Shared, kind: str, size: str, is_global: bool, **options: Any) 
     from cnnfilter.model.filters import Pool
     from cnnfilter.model.pipeline import Pipeline
 
+    refuse_two_sizes(click.get_current_context())
     size = "all" if is_global or size.lower() == "all" else size
     layer = Pool(kind, size, **options)
     label = f"{kind}-all" if size == "all" else kind + "x".join(map(str, pair(size, "size")))
