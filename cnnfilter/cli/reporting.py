@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from types import TracebackType
@@ -97,6 +96,8 @@ class Reporter:
                 self.stream.close()
                 if keep and unfinished != target:
                     if os.path.exists(target):
+                        import shutil
+
                         shutil.copymode(target, unfinished)
                     os.replace(unfinished, target)
         finally:

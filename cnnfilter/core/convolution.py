@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from cnnfilter.core import engine
 from cnnfilter.core.arrays import as_image, as_numbers
-from cnnfilter.core.engine import small
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import (
     PaddingLike,
@@ -215,6 +214,8 @@ def conv2d(
     >>> conv2d(np.ones((4, 4, 2)), np.ones((3, 3, 2, 5))).shape
     (2, 2, 5)
     """
+    from cnnfilter.core.engine import small  # with the methods for floats, which few kernels need
+
     name = small.key(x, weight, bias, stride, padding, pad_mode, dilation, groups)
     if name and (result := small.responses(name, x, weight, bias)) is not None:
         return result

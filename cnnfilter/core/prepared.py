@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from cnnfilter.core import engine
 from cnnfilter.core.engine import threads
-from cnnfilter.core.engine.gradient import Magnitude
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.samples import Rendering, SampleType
 
 if TYPE_CHECKING:
     from cnnfilter.core.convolution import Convolution
+    from cnnfilter.core.engine.gradient import Magnitude
 
 # Entries of a kernel from which on plans are not remembered.
 LARGEST_REMEMBERED = 1 << 16
@@ -29,7 +29,7 @@ class Prepared:
     tasks: list[Correlation]
     plans: list[engine.Plan]
     rendering: Rendering
-    magnitude: Magnitude | None = None
+    magnitude: "Magnitude | None" = None
 
     def run(self, image: NDArray[Any]) -> tuple[NDArray[Any], int]:
         """(response or samples, number of values clipped) for an image of (height, width, channels)."""

@@ -19,7 +19,7 @@ from cnnfilter.model.learned import Learned
 
 # Tensors, which are told after the other keys; and what a layer does where a key without a default is not given.
 TENSORS = ("weight", "bias", "mean", "variance")
-FOUND_OUT = {"stride": "the size", "filters": "weights'", "size": "weights'", "units": "weights'"}
+FOUND_OUT = {"stride": "the size", "filters": "from weights", "size": "from weights", "units": "from weights"}
 
 
 @dataclass(frozen=True)
