@@ -94,21 +94,7 @@ def _from_toml(content: dict[str, Any], text: str, file: Path) -> Pipeline:
     for key in content:
         if key not in TOP_KEYS:
             raise ParameterError(key, f"there is no key {key!r} at the top; there are {', '.join(TOP_KEYS)}")
-    tables = content.get("layer", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ParameterError("layer", "layers are written as [[layer]] tables")
-    lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[\s*\"?layer\"?\s*\]\]", line)]
-    places = [f"line {line}" for line in lines] if len(lines) == len(tables) else []
-    places = places or [f"layer {number}" for number in range(1, len(tables) + 1)]
-    layers = []
-    for place, table in zip(places, tables, strict=True):
-        keys = dict(table)
-        type_name = keys.pop("type", None)
-        if not isinstance(type_name, str):
-            raise ParameterError("type", f"{place}: a layer needs a type; there are {', '.join(LAYERS)}")
-        called = f"{type_name} {keys['name']!r}" if isinstance(keys.get("name"), str) else type_name
-        _use_folder(type_name, keys, file.parent)
-        layers.append(_layer(f"{place} ({called})", type_name, None, keys))
+    places, layers = _layers(content.get("layer", []), text, file.parent)
     settings = {key: content[key] for key in ("name", "weights", "init") if key in content}
     for key, value in settings.items():
         if not isinstance(value, str):
@@ -125,6 +111,25 @@ def _from_toml(content: dict[str, Any], text: str, file: Path) -> Pipeline:
         source=str(file),
         places=tuple(places),
     )
+
+
+def _layers(tables: Any, text: str, folder: Path) -> tuple[list[str], list[Layer]]:
+    """(places, layers): where each table is written, and what it makes."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ParameterError("layer", "layers are written as [[layer]] tables")
+    lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[\s*\"?layer\"?\s*\]\]", line)]
+    places = [f"line {line}" for line in lines] if len(lines) == len(tables) else []
+    places = places or [f"layer {number}" for number in range(1, len(tables) + 1)]
+    layers = []
+    for place, table in zip(places, tables, strict=True):
+        keys = dict(table)
+        type_name = keys.pop("type", None)
+        if not isinstance(type_name, str):
+            raise ParameterError("type", f"{place}: a layer needs a type; there are {', '.join(LAYERS)}")
+        called = f"{type_name} {keys['name']!r}" if isinstance(keys.get("name"), str) else type_name
+        _use_folder(type_name, keys, folder)
+        layers.append(_layer(f"{place} ({called})", type_name, None, keys))
+    return places, layers
 
 
 def _use_folder(type_name: str, keys: dict[str, Any], folder: Path) -> None:

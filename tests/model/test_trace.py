@@ -538,3 +538,10 @@ def test_an_infinite_response_has_an_infinite_level(mapping: str, pixel: float) 
     written = of_layer(Convolve("1", padding="valid"), image, (0, 0), mapping).written
     assert written is not None
     assert (written.level, written.pixel, written.clipped) == (math.inf, pixel, True)
+
+
+def test_a_filter_over_one_channel_names_none() -> None:
+    one, three = (steps(f"{first} | conv2d 2 size=3 name=c", RGB, (1, 1, 0), "c").meaning for first in ("gray", "abs"))
+    assert any("cosine" in line for line in one)
+    assert not any("weighs most" in line for line in one)
+    assert any("weighs most" in line for line in three)
