@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.floats import FLOAT32
+from cnnfilter.core.engine.floats import FLOAT32, shares
 from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
@@ -30,7 +30,7 @@ IN = OUT + TAPS - 1
 # Channels added up by one product.
 CHUNK = 64
 # Tiles of a band: a product of fewer rows is slower, more do not stay in the cache.
-TILES = 56
+TILES = 42
 
 
 def transforms() -> tuple[Array, Array, Array]:
@@ -63,7 +63,7 @@ class Winograd:
         transformed = np.kron(g, g).astype(FLOAT32) @ weights
         self.weights = transformed.reshape(IN, 1, IN, self.inputs, self.filters)
         self.wide = -(-self.columns // OUT)
-        self.high = max(1, min(TILES // self.wide, -(-outputs // OUT)))
+        self.high = shares(-(-outputs // OUT), max(1, TILES // self.wide))
         self.rows = self.high * OUT
         self.pitch = (self.wide * OUT + TAPS - 1) * self.inputs
         self.workload = outputs * self.columns * self.filters * self.inputs * IN**2 // OUT**2
