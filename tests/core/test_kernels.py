@@ -102,3 +102,8 @@ def test_magnitudes_answer_the_same_in_all_directions(name: str, weight: int) ->
         assert cnnfilter.convolve(corner(toward), name, padding="valid").tolist() == [[weight] * 3] * 3
     slanted = cnnfilter.convolve(corner("upper left"), name, padding="valid")
     np.testing.assert_allclose(slanted, weight * math.sqrt(2), rtol=2e-6)
+
+
+def test_a_layer_is_no_kernel() -> None:
+    with pytest.raises(cnnfilter.ParameterError, match=r"relu.; it is a layer, as in --steps"):
+        cnnfilter.kernel("relu")
