@@ -1,6 +1,8 @@
 """The signals that end a run, and what is said of them."""
 
+import contextlib
 import signal
+from collections.abc import Iterator
 
 INTERRUPT = signal.SIGINT
 # Sent when the terminal is closed, as by a lost connection; Windows has none.
@@ -28,6 +30,16 @@ def block() -> None:
     """Keep the signals from this thread and from what it starts, where that can be done."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Signals wait until this block is through; what is started in it has to unblock them itself."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def unblock() -> None:

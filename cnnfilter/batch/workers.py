@@ -25,6 +25,8 @@ GRACE = 1.0
 # Seconds from one attempt to start a worker to the next.
 RETRIES = (0.02, 0.2)
 
+START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
@@ -36,15 +38,27 @@ class WorkerDied(Exception):  # noqa: N818 - an event of the operating system's
         self.pid = pid
 
 
+def start_server() -> None:
+    """Start the server that workers are forked from, where there is forking, unless it is running.
+
+    It loads what they need while this process goes on, and ends with it.
+    """
+    if START_METHOD != "forkserver":
+        return
+    from multiprocessing import forkserver
+
+    forkserver.set_forkserver_preload(["cnnfilter.batch.process"])
+    signals.start_tracker()
+    with signals.held_back():
+        forkserver.ensure_running()
+
+
 class Workers(Executor):
     """`count` worker processes; each calls `initializer(*initargs)` once, before its first job."""
 
     def __init__(self, count: int, initializer: Callable[..., object], *initargs: Any) -> None:
-        methods = multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
-            self._context.set_forkserver_preload(["cnnfilter.batch.process"])
-            signals.start_tracker()
+        start_server()
+        self._context = multiprocessing.get_context(START_METHOD)
         self._initializer, self._initargs = initializer, initargs
         self._waiting: queue.SimpleQueue[tuple[Future[Any], Call] | None] = queue.SimpleQueue()
         self._processes: dict[int, Any] = {}

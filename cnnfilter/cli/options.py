@@ -1,6 +1,7 @@
 """Options that several commands share, each written once; they arrive as one value."""
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -143,9 +144,20 @@ def shared_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_shared(**values: Any) -> Any:
-        return command(Shared(**{name: values.pop(name) for name in Shared._fields}), **values)
+        shared = Shared(**{name: values.pop(name) for name in Shared._fields})
+        if _will_want_workers(shared):
+            from cnnfilter.batch.workers import start_server
+
+            start_server()  # it loads NumPy and Pillow while this process does
+        return command(shared, **values)
 
     return decorated(with_shared, SHARED)
+
+
+def _will_want_workers(shared: Shared) -> bool:
+    """Whether this looks like a batch for workers; a wrong guess costs a process that ends with this one."""
+    many = len(shared.inputs) > 3 or any(map(os.path.isdir, shared.inputs))
+    return many and shared.jobs != 1 and shared.cluster is None and not shared.dry_run and (os.cpu_count() or 1) > 1
 
 
 def decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:

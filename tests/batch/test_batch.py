@@ -457,6 +457,17 @@ def test_a_killed_fork_server_costs_little(folder: Path) -> None:
     assert interrupt.wait_until_gone(mark) == []
 
 
+def test_a_slip_leaves_no_fork_server(folder: Path) -> None:
+    """The server starts before all is known to be right."""
+    fill(folder / "in", 4)
+    mark, environment = marked("slip")
+    with started("convolve", "in", "-k", "sobl-v", "-o", "out/", "-j", "2", env=environment) as process:
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert told.count(b"\n") == 1
+    assert interrupt.wait_until_gone(mark) == []
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_runs_on_after_the_end(folder: Path, number: signal.Signals | None, jobs: str) -> None:
