@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.floats import FLOAT32, shares
+from cnnfilter.core.engine.floats import FLOAT32, in_own_memory, shares
 from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
@@ -53,14 +53,7 @@ class Columns:
 
     def bound(self, samples: Array) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
-        sums = np.empty((self.rows, self.columns, self.filters), FLOAT32)
-        respond = self.bound_to(samples, np.zeros(self.filters, FLOAT32))
-
-        def compute() -> Array:
-            respond(sums)
-            return sums
-
-        return compute
+        return in_own_memory(self, samples, self.filters)
 
     def bound_to(self, samples: Array, bias: Array) -> Callable[[Array], None]:
         """Sums of what is in `samples`, plus `bias`: of one group by one more tap, over samples of 1."""

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.floats import FLOAT32, shares
+from cnnfilter.core.engine.floats import FLOAT32, in_own_memory, shares
 from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
@@ -71,14 +71,7 @@ class Winograd:
 
     def bound(self, samples: Array) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
-        sums = np.empty((self.rows, self.columns, self.filters), FLOAT32)
-        respond = self.bound_to(samples, np.zeros(self.filters, FLOAT32))
-
-        def compute() -> Array:
-            respond(sums)
-            return sums
-
-        return compute
+        return in_own_memory(self, samples, self.filters)
 
     def bound_to(self, samples: Array, bias: Array) -> Callable[[Array], None]:
         """Sums plus `bias`; the axes of what lies between are tiles' across, (rows of) tiles, down, tiles, channels."""
