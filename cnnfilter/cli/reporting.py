@@ -55,6 +55,8 @@ class Reporter:
         if shared.report_file is None:
             stream: TextIO | None = sys.stderr if to_stderr else sys.stdout
             if stream is None:  # closed
+                if shared.report not in (None, "none"):
+                    raise FileError("standard output", "is closed, there is no room for the report; --report-file has")
                 return cls("none", io.StringIO(), operation, is_batch=is_batch, quiet=True)
             form = shared.report or ("none" if shared.quiet else "table")
             return cls(form, stream, operation, is_batch=is_batch, quiet=shared.quiet)
@@ -118,7 +120,7 @@ class Reporter:
         if self.form == "json":
             self._write(json_line(record.as_dict()))
         elif self.form == "csv":
-            self._write(csv_line(record, self.operation, is_shown=self.file is None))
+            self._write(csv_line(record, self.operation, is_shown=self.file is None and self.stream.isatty()))
         elif self.form == "table":
             if len(self.rows) <= MOST_ROWS:
                 self.rows.append(record)

@@ -11,10 +11,11 @@ from cnnfilter.batch import paths, runner
 from cnnfilter.batch.paths import Job, Source
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
-from cnnfilter.cli.misplaced import refuse_misplaced
+from cnnfilter.cli.misplaced import misplaced_file, refuse_misplaced
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.reporting import Reporter
 from cnnfilter.cli.stderr import complain
+from cnnfilter.core.engine import threads
 from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
@@ -36,14 +37,16 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         ParameterError: wrong usage.
     """
     _collect_garbage()
-    refuse_misplaced(steps[0].operation, shared.inputs)
+    threads.threads()  # a variable of the environment may be no number
+    refuse_misplaced(steps[0].operation, shared.inputs, spared=len(shared.inputs) > 1)
     settings = settings_of(shared, maps)
     sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
+    sources = [_told_misplaced(steps[0].operation, source) for source in sources]
     _name_missing(sources, shared.output)
     results = [result for step in steps for result in step.results]
-    jobs = paths.plan_jobs(sources, results, shared.output, shared.format)
+    jobs = paths.plan_jobs(sources, results, shared.output, shared.format, resuming=shared.no_clobber)
     check(steps, settings, jobs)
-    settings = replace(settings, inputs=frozenset(paths.identities(job.source.path for job in jobs)))
+    settings = replace(settings, inputs=_identities_of_inputs(jobs))
     to_stream = any(target.path == STANDARD_STREAM for job in jobs for target in job.targets)
     if to_stream and not settings.dry_run and sys.stdout is not None and sys.stdout.isatty():
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
@@ -78,6 +81,12 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         if shown < count and not shared.quiet:
             complain(f"warning: {shared.montage} shows the first {shown} of {count} inputs")
     return totals.exit_code
+
+
+def _told_misplaced(operation: str, source: Source) -> Source:
+    """The source; a kernel or pipeline file fails with a word about the option that it is for."""
+    told = misplaced_file(operation, source.path)
+    return source if told is None else source._replace(error=told)
 
 
 def _name_missing(sources: list[Source], output: str | None) -> None:
@@ -149,6 +158,11 @@ def settings_of(shared: Shared, maps: Maps) -> Settings:
         maps=maps,
         encoding=WriteOptions(cast(int, level), shared.quality, shared.strip),
     )
+
+
+def _identities_of_inputs(jobs: list[Job]) -> frozenset[tuple[int, int]]:
+    """Those of all inputs but outputs of the run, which is resumed then and leaves what exists alone."""
+    return frozenset(paths.identities(job.source.path for job in jobs if not job.source.skipped))
 
 
 def _is_batch(jobs: list[Job]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -228,6 +230,29 @@ def test_names_in_a_csv_file_are_as_they_are(invoke: Invoke, folder: Path) -> No
     ok(invoke("convolve", "-k", "blur", "-o", "out/", "--report-file", "r.csv", "--", *names))
     with (folder / "r.csv").open(newline="") as file:
         assert [row["input"] for row in csv.DictReader(file)] == names
+
+
+def test_names_in_a_csv_report_are_as_they_are_but_in_a_terminal(
+    invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "tab\t, esc\x1b[31m.png"
+    save(name, GRAY)
+    command = ("convolve", name, "-k", "blur", "-o", "x.png", "--report", "csv")
+    (row,) = csv.DictReader(io.StringIO(ok(invoke(*command)).out.decode()))
+    assert row["input"] == name == record(invoke(*command[:-1], "json"))["input"]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    (row,) = csv.DictReader(io.StringIO(ok(invoke(*command)).out.decode()))
+    assert row["input"] == "tab\\t, esc\\x1b[31m.png"
+
+
+@pytest.mark.parametrize(("options", "code"), [(["--report", "json"], 1), (["--report", "none"], 0), ([], 0)])
+def test_a_report_that_is_asked_for_needs_a_stream(folder: Path, options: list[str], code: int) -> None:
+    save("img.png", GRAY)
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "cnnfilter", "convolve", "img.png", "-kblur"]
+    done = subprocess.run([*command, *options], stderr=subprocess.PIPE, check=False, timeout=30)
+    assert done.returncode == code
+    assert entries(folder) == (["img.png"] if code else ["img.blur.png", "img.png"])
+    assert not code or one_line(done.stderr).startswith("cnnfilter: standard output: is closed")
 
 
 def test_a_report_file_is_replaced_when_it_is_complete(invoke: Invoke, folder: Path) -> None:
