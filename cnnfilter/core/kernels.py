@@ -110,8 +110,10 @@ class Kernel:
         raise UnfitError("kernel", f"{told}; {TRANSPOSED}" if self.seems_transposed else told)
 
 
-def kernel(text: str) -> Kernel:
+def kernel(text: "str | Kernel | ArrayLike") -> Kernel:
     """The kernel that `text` describes: a name, a family with parameters, an existing file, or a matrix.
+
+    What `convolve` takes besides is a kernel, too: a matrix of numbers, a Kernel.
 
     >>> kernel("sobel-v").matrix.tolist()
     [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
@@ -121,6 +123,8 @@ def kernel(text: str) -> Kernel:
     Raises:
         ParameterError: an unknown name (near names are listed), or parameters, a file or a matrix of no use.
     """
+    if not isinstance(text, str):
+        return as_kernel(text)
     text = text.strip()
     family = text.partition(":")[0]
     if text.lower().endswith(KERNEL_FILES) and not {text, family} & {*NAMED, *GRADIENTS, *FAMILIES}:
