@@ -93,7 +93,11 @@ SHARED: tuple[Callable[[Command], Command], ...] = (
         " processes on this machine.",
     ),
     _batch("-n", "--no-clobber", is_flag=True, help="Leave an output that exists alone and say skipped."),
-    _batch("--dry-run", is_flag=True, help="Say what would be done, with output shapes, from headers alone."),
+    _batch(
+        "--dry-run",
+        is_flag=True,
+        help="Say what would be done, with output shapes, from headers alone; ok is what would be.",
+    ),
     _files(
         "--max-pixels",
         type=click.IntRange(min=1),
@@ -115,8 +119,8 @@ SHARED: tuple[Callable[[Command], Command], ...] = (
     _report(
         "--report",
         type=click.Choice(("table", "json", "csv", "none")),
-        help="What is reported; JSON is one object a line. Pipelines add classes: to JSON all of them, as label and"
-        " probability, to CSV the likeliest ten.  [default: table]",
+        help="What is reported; JSON is one object a line, and one with the totals after several inputs. Pipelines add"
+        " classes: to JSON all of them, as label and probability, to CSV the likeliest ten.  [default: table]",
     ),
     _report(
         "--report-file",
