@@ -73,7 +73,8 @@ def _told(subject: Subject, inspection: Inspection) -> int:
     try:
         explained = subject.explain()
     except CnnfilterError as error:
-        message = error.message if isinstance(error, ParameterError | FileError) else str(error)
+        is_others_file = isinstance(error, FileError) and error.path != name
+        message = error.message if isinstance(error, ParameterError | FileError) and not is_others_file else str(error)
         option = f"--{error.parameter}: " if isinstance(error, ParameterError) and error.parameter == "input" else ""
         is_named = f"'{name}'" in message or f"{name}: " in message
         complain(option + message if is_named else f"{name}: {option}{message}")

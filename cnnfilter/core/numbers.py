@@ -49,9 +49,15 @@ def _within_floats(number: Fraction, parameter: str) -> Fraction:
 
 
 def _from_text(text: str) -> Fraction:
+    """A decimal, or one over another."""
+    numerator, slash, denominator = text.partition("/")
+    return _decimal(numerator) / _decimal(denominator) if slash else _decimal(text)
+
+
+def _decimal(text: str) -> Fraction:
     """Fraction(text), but for exponents so large that the exact number would fill the memory."""
     _, _, exponent = text.lower().partition("e")
-    if exponent and abs(int(exponent)) > 300:
+    if "/" in text or (exponent and abs(int(exponent)) > 300):
         raise ValueError(text)
     return Fraction(text.strip())
 

@@ -24,13 +24,18 @@ class LayerLine:
 
 @dataclass(frozen=True)
 class PipelineReport:
-    """A pipeline; `summary` is None where the shape of its input is not known."""
+    """A pipeline; `summary` is None where the shape of its input is not known.
+
+    `lacks_weights` says that its weights file is missing: layers of which only the file would tell whether they have a
+    bias are counted with one.
+    """
 
     name: str
     weights: str | None
     labels: int | None
     layers: tuple[LayerLine, ...]
     summary: Summary | None
+    lacks_weights: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The record as a dictionary.
@@ -68,7 +73,7 @@ def explain_pipeline(pipeline: Pipeline, shape: Shape | None) -> PipelineReport:
         before = node.name
     labels = None if pipeline.labels is None else len(pipeline.labels)
     summary = None if shape is None else pipeline.summary(shape)
-    return PipelineReport(pipeline.name, pipeline.weights, labels, tuple(lines), summary)
+    return PipelineReport(pipeline.name, pipeline.weights, labels, tuple(lines), summary, pipeline.lacks_weights)
 
 
 def _settings(layer: Layer) -> dict[str, str]:

@@ -172,6 +172,11 @@ class Pipeline:
         """Whether the weights of any layer are drawn by lot, so that nothing was learnt."""
         return self._binding.draws
 
+    @property
+    def lacks_weights(self) -> bool:
+        """Whether its weights file is missing; without it the pipeline can be summarised, not run."""
+        return self._binding.lacks_file
+
     def check_weights(self) -> None:
         """Refuse a lack of weights, a file of them that cannot be read, or one that lacks a tensor.
 

@@ -1,6 +1,7 @@
 """Weights bound to the layers of a pipeline: from arrays, from a file, or drawn."""
 
 import math
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,9 +44,17 @@ class Binding:
 
         return load(self.weights)
 
+    @property
+    def lacks_file(self) -> bool:
+        """Whether the weights file is missing; shapes and cost are told without it."""
+        return self.weights is not None and not os.path.lexists(self.weights)
+
     @cached_property
     def told_nodes(self) -> tuple[Node, ...]:
-        """The nodes, with sizes and bias that only the weights file tells filled in."""
+        """The nodes, with sizes and bias that only the weights file tells filled in.
+
+        Where the file is missing, a layer whose bias only it would tell has one.
+        """
         return tuple(node._replace(layer=self._told(node)) for node in self.nodes)
 
     def _told(self, node: Node) -> Layer:
@@ -55,7 +64,7 @@ class Binding:
         unknown = (isinstance(layer, Conv2d) and None in (layer.filters, layer.size)) or (
             isinstance(layer, Dense) and layer.units is None
         )
-        needs_bias = layer.bias is None and layer.params is not None
+        needs_bias = layer.bias is None and layer.params is not None and not self.lacks_file
         if (unknown or needs_bias) and self._file is not None and layer.init is None:
             told: dict[str, Any] = {}
             name = _tensor_name(layer, "weight")

@@ -214,6 +214,15 @@ class TestPipelines:
         assert (found["kind"], found["tensors"]["conv1.weight"]) == ("weights", [8, 1, 5, 5])
         assert found["params"] == sum(int(np.prod(shape)) for shape in found["tensors"].values())
 
+    def test_weights_that_are_not_there(self, folder: Path, invoke: Invoke) -> None:
+        layer = '[[layer]]\ntype = "conv2d"\nparams = "c"\n'
+        (folder / "n.toml").write_text(f'weights = "x.npz"\n{layer}filters = 4\nsize = 3\n')
+        assert record(invoke, "n.toml", "--input", "8x8x3")["params"] == 4 * 27 + 4
+        assert told(invoke, "n.toml").startswith("n.toml  pipeline of 1 layer, weights in x.npz (no such file)\n")
+        (folder / "n.toml").write_text(f'weights = "x.npz"\n{layer}')
+        done = invoke("inspect", "n.toml", "--input", "8x8x3")
+        assert (done.code, done.err) == (1, b"cnnfilter: n.toml: ./x.npz: there is no such weights file\n")
+
     def test_nothing_is_allocated(self, invoke: Invoke) -> None:
         found = record(invoke, "--steps", "conv2d 4096 size=9 padding=4", "--input", "100000x100000x512")
         assert found["output_shape"] == [100000, 100000, 4096]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     [
         ("1/9", Fraction(1, 9)),
         (" 2 ", Fraction(2)),
+        ("1/127.5", Fraction(2, 255)),
+        ("-0.5/1e-3", Fraction(-500)),
         ("1e-3", Fraction(1, 1000)),
         (1 / 3, Fraction(1, 3)),  # the simplest fraction that the float is nearest to
         (0.1234567891, Fraction(0.1234567891)),  # none: the float itself
@@ -34,7 +36,23 @@ def test_numbers_are_exact(value: object, number: Fraction) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [True, None, "one", "1/0", "1e301", "-1e9999999999", 10**301, float("inf"), float("nan"), [1, 2], ""]
+    "value",
+    [
+        True,
+        None,
+        "one",
+        "1/0",
+        "1e301",
+        "-1e9999999999",
+        10**301,
+        float("inf"),
+        float("nan"),
+        [1, 2],
+        "",
+        "1/",
+        "/2",
+        "1/2/3",
+    ],
 )
 def test_what_is_no_number_is_refused_by_the_parameters_name(value: object) -> None:
     with pytest.raises(ParameterError) as caught:

@@ -42,6 +42,17 @@ def test_bias_is_as_the_file_has_it(tmp_path: Path) -> None:
     assert pipeline.summary(RGB.shape).params == 4 * 27
 
 
+def test_a_summary_does_without_the_file(tmp_path: Path) -> None:
+    """Layers of which only the file would tell whether they have a bias are counted with one."""
+    pipeline = loaded(tmp_path, toml(CONV, top=WEIGHTS))
+    assert pipeline.summary(RGB.shape).params == 4 * 27 + 4
+    with pytest.raises(cnnfilter.FileError, match=r"x\.npz: there is no such weights file"):
+        pipeline.run(RGB)
+    untold = toml('type = "conv2d"; params = "features.0"', top=WEIGHTS)
+    with pytest.raises(cnnfilter.FileError, match=r"x\.npz: there is no such weights file"):
+        loaded(tmp_path, untold).summary(RGB.shape)
+
+
 def test_tensors_of_other_types_become_floats(tmp_path: Path) -> None:
     weight = RNG.integers(-9, 9, (4, 3, 3, 3))
     expected = loaded(tmp_path, toml(CONV, top=WEIGHTS), features__0__weight=weight.astype(np.float32)).run(RGB)

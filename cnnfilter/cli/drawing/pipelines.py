@@ -22,7 +22,8 @@ LEFT = ("type", "output")
 
 def draw_pipeline(canvas: Canvas, report: PipelineReport, name: str) -> None:
     """Print all that is told of a pipeline."""
-    weights = f", weights in {printable(report.weights)}" if report.weights else ""
+    missing = " (no such file)" if report.lacks_weights else ""
+    weights = f", weights in {printable(report.weights)}{missing}" if report.weights else ""
     labels = f", {report.labels} labels" if report.labels else ""
     title = Text.assemble(
         (printable(name), "bold"), f"  pipeline of {counted(len(report.layers), 'layer')}{weights}{labels}"
