@@ -25,6 +25,8 @@ class ParameterError(CnnfilterError, ValueError):
         """The message with the parameter named as the option that it is in the shell."""
         if not self.parameter:
             return self.message
+        if self.parameter.isupper():  # a variable of the environment
+            return str(self)
         name = "INPUT" if self.parameter == "input" else "--" + self.parameter.replace("_", "-")
         return f"{name}: {self.message}"
 

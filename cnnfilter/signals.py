@@ -13,8 +13,8 @@ FROM_TERMINAL: tuple[signal.Signals, ...] = tuple(number for number in ENDING if
 
 
 def heeded() -> tuple[signal.Signals, ...]:
-    """The signals that end this process: all but a hang-up that `nohup` has it ignore."""
-    return tuple(n for n in ENDING if n != HANGUP or signal.getsignal(n) != signal.SIG_IGN)
+    """The signals that end this process: all but those it was started to ignore, as by `nohup` or `trap "" INT`."""
+    return tuple(number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN)
 
 
 def ending(number: int) -> str:

@@ -26,6 +26,12 @@ if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
 
+# A command inherits which signals are ignored, as SIGINT is in what a script has started with &.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
+
+
 class Result(NamedTuple):
     """What a run of the command leaves: exit code and the two streams."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import io
 import os
@@ -365,6 +366,29 @@ def test_a_closed_terminal(folder: Path, jobs: str, ignored: bool) -> None:
     assert (len(contents(folder / "out")) == 30) == ignored
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_that_were_ignored_at_the_start_stay_so(folder: Path, jobs: str, number: signal.Signals) -> None:
+    """A script says so by trap "" TERM, and of SIGINT by each command that it starts with &."""
+    names = fill(folder / "in", 12, NOISE.integers(0, 256, (300, 500, 3)).astype(np.uint8))
+    mark = f"ignored-{os.getpid()}-{time.monotonic_ns()}"
+    arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", "-j", jobs]
+    with subprocess.Popen(
+        ["sh", "-c", f'trap "" {number.name[3:]}; exec "$@"', "sh", sys.executable, "-m", "cnnfilter", *arguments],
+        stderr=subprocess.PIPE,
+        env=plain_environment(**{interrupt.MARK: mark}),
+        start_new_session=True,
+    ) as process:
+        until = time.monotonic() + 20
+        while not (folder / "out" / names[1]).exists() and time.monotonic() < until:
+            time.sleep(0.002)
+        os.killpg(process.pid, number)  # the workers get it, too
+        _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (0, b"")
+    assert sorted(contents(folder / "out")) == names
+    assert interrupt.wait_until_gone(mark) == []
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Bombs
 
@@ -619,7 +643,10 @@ def test_hostile_names_of_folders_are_mirrored_and_escaped(run: Run, folder: Pat
     told = result.err.decode().split("\n")
     assert told.pop() == ""
     assert len(told) == len(names)
-    assert all(line.isprintable() for line in [*told, *result.out.decode().split("\n")])
+    assert all(line.isprintable() for line in told)
+    rows = csv.DictReader(io.StringIO(result.out.decode(), newline=""))
+    inputs = [name.encode("utf-8", "backslashreplace").decode() for name in names for _ in "ab"]
+    assert sorted(row["input"].split("/")[1] for row in rows) == sorted(inputs)  # as they are: nobody looks at a pipe
 
 
 def test_names_in_other_messages_are_escaped(run: Run, folder: Path) -> None:

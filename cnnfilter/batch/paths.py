@@ -134,13 +134,19 @@ def _is_input(name: str) -> bool:
 
 
 def plan_jobs(
-    sources: Sequence[Source], results: Sequence[Result], output: str | None, format_name: str | None
+    sources: Sequence[Source],
+    results: Sequence[Result],
+    output: str | None,
+    format_name: str | None,
+    *,
+    resuming: bool = False,
 ) -> list[Job]:
     """Where the results of each source go.
 
     Without `output` beside the input as STEM.LABEL.EXT, or to standard output for standard input; in a folder as
     STEM.EXT, or STEM.LABEL.EXT where there are several labels. The output of a tapped layer has the layer's name before
-    its suffix. A vector is written to npy only, and nowhere unless that is asked for.
+    its suffix. A vector is written to npy only, and nowhere unless that is asked for. When a run is resumed, what
+    it has written beside its inputs, which a pattern finds too, is passed over.
 
     Raises:
         ParameterError: two results with one name, an output that is an input, several results for one file, a suffix
@@ -169,7 +175,8 @@ def plan_jobs(
             else:
                 targets.append(_named(source, result, several=several, folder=output, format_name=format_name))
         jobs.append(Job(source, tuple(targets)))
-    _check_clashes(jobs)
+    jobs = _without_products(jobs) if resuming and output is None else jobs
+    _check_clashes(jobs, is_beside=output is None)
     for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for _, path in _files(jobs)):
         if output is not None or os.path.isdir(folder):  # beside an input that is missing there may be no folder
             check_folder(folder, may_be_made=to_folder)
@@ -189,7 +196,10 @@ def _check_output(
         return
     where = "standard output" if output == STANDARD_STREAM else repr(output)
     if many:
-        raise ParameterError("output", f"several results do not fit into {where}; name a folder, as in -o out/")
+        right = (
+            "name a folder, as in -o out/" if output == STANDARD_STREAM else f"-o {printable(output)}/ makes a folder"
+        )
+        raise ParameterError("output", f"several results do not fit into {where}; {right}")
     if not written:
         raise ParameterError("output", f"the result is a vector, no picture for {where}; -o x.npy takes it")
 
@@ -197,7 +207,7 @@ def _check_output(
 def _files(jobs: Sequence[Job]) -> Iterator[tuple[Job, str]]:
     """The files that will be written, with their jobs."""
     for job in jobs:
-        for target in job.targets:
+        for target in () if job.source.skipped else job.targets:
             if target.path is not None and target.path != STANDARD_STREAM:
                 yield job, target.path
 
@@ -222,8 +232,19 @@ def _named(source: Source, result: Result, *, several: bool, folder: str | None,
     return Target(os.path.normpath(os.path.join(folder, inside, file_name)), file_format)
 
 
-def _check_clashes(jobs: Sequence[Job]) -> None:
-    inputs = identities(job.source.path for job in jobs)
+def _without_products(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs; those are passed over whose input has the name of an output of another one."""
+    makers = {os.path.abspath(path): job.source.path for job, path in _files(jobs)}
+    made_by = ((job, makers.get(os.path.abspath(job.source.path))) for job in jobs)
+    return [job if maker is None else _passed_over(job, maker) for job, maker in made_by]
+
+
+def _passed_over(job: Job, maker: str) -> Job:
+    return job._replace(source=job.source._replace(skipped=f"an output of {printable(maker)}"))
+
+
+def _check_clashes(jobs: Sequence[Job], *, is_beside: bool) -> None:
+    inputs = identities(job.source.path for job in jobs if not job.source.skipped)
     taken: dict[str, str] = {}
     for job, path in _files(jobs):
         place, source = os.path.realpath(path), job.source.path
@@ -234,6 +255,9 @@ def _check_clashes(jobs: Sequence[Job]) -> None:
         taken[place] = source
         number = identity(path)
         clash = inputs.get(number) if number else None
+        if clash is not None and is_beside:
+            told = f"{printable(path)} is an input and would be the output of {printable(source)}"
+            raise ParameterError("input", f"{told}; -o FOLDER/ keeps them apart, -n passes it over")
         if clash is not None:
             raise ParameterError("output", f"{printable(path)} is also an input ({printable(clash)}); choose another")
 
@@ -251,6 +275,12 @@ def identity(path: str) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def is_made_for(output: str | None, path: str) -> bool:
+    """Whether `path` is in the folder that is made for the results where it is missing."""
+    to_folder = output is not None and output.endswith(("/", os.sep))
+    return to_folder and os.path.dirname(os.path.realpath(path)) == os.path.realpath(output or "")
 
 
 def check_folder(folder: str, parameter: str = "output", *, may_be_made: bool = False) -> None:

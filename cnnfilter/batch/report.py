@@ -171,7 +171,7 @@ def csv_line(record: Record, operation: str, *, is_shown: bool = False) -> str:
     """One record as a line of CSV: shapes as 427x640x3, padding as top,bottom,left,right, lists joined by `; `.
 
     Classes are a label, a blank and a probability each, the likeliest ten. Names are as they are, but for stray bytes;
-    in what is shown, other control characters than the end of a line are escaped, which could drive a terminal.
+    in a terminal other control characters than the end of a line are escaped, which could drive it.
     """
     values = record.as_dict()
     for key in ("kernel_shape", "stride", "dilation", "input_shape", "output_shape"):

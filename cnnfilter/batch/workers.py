@@ -149,7 +149,8 @@ class Workers(Executor):
 def _serve(connection: Connection, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
     """The life of a worker: calls come and results go through the connection, until it is closed."""
     signals.leave_to_parent()
-    signal.signal(signal.SIGTERM, _leave)
+    if signal.SIGTERM in signals.heeded():
+        signal.signal(signal.SIGTERM, _leave)
     signals.unblock()
     os.environ["CNNFILTER_THREADS"] = "1"  # many images at once, one thread each
     initializer(*initargs)

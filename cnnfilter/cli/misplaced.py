@@ -13,24 +13,46 @@ from cnnfilter.core.vocabulary import KINDS
 from cnnfilter.errors import ParameterError
 
 
-def refuse_misplaced(operation: str, inputs: Sequence[str]) -> None:
+def refuse_misplaced(operation: str, inputs: Sequence[str], *, spared: bool = False) -> None:
     """Refuse a kind, a kernel or a pipeline file where a picture is wanted.
+
+    `spared` files are left to fail by themselves, where the options say what to do with the others.
 
     Raises:
         ParameterError: names the word and the option that it is for.
     """
     for word in inputs:
-        is_file, suffix = os.path.lexists(word), os.path.splitext(word)[1].lower()
-        if operation == "pool" and word in KINDS and not is_file:
-            raise ParameterError("input", f"{word}: no such file; --kind {word}?")
-        if operation == "pool" and SIZE.fullmatch(word) and not is_file:
-            raise ParameterError("input", f"{word}: no such file; --size {word}?")
-        if operation == "convolve" and word.partition(":")[0] in (*kernel_names(), *FAMILIES) and not is_file:
-            raise ParameterError("input", f"{word}: no such file; --kernel {word}?")
-        if operation == "convolve" and suffix in KERNEL_FILES and suffix != ".npy":
-            raise ParameterError("input", f"{word}: is no picture; --kernel {word}?")
-        if operation == "pipeline" and suffix == ".toml":
-            raise ParameterError("input", f"{word}: is no picture; --file {word}?")
+        if os.path.lexists(word):
+            told = None if spared else misplaced_file(operation, word)
+        else:
+            told = _misplaced_word(operation, word) or misplaced_file(operation, word)
+        if told:
+            raise ParameterError("input", f"{word}: {told}")
+
+
+def _misplaced_word(operation: str, word: str) -> str | None:
+    """What is said of a word that is no file, but the value of an option; None if it is none either."""
+    if operation == "pool" and word in KINDS:
+        return f"no such file; --kind {word}?"
+    if operation == "pool" and SIZE.fullmatch(word):
+        return f"no such file; --size {word}?"
+    if operation == "convolve" and word.partition(":")[0] in (*kernel_names(), *FAMILIES):
+        return f"no such file; --kernel {word}?"
+    return None
+
+
+def misplaced_file(operation: str, path: str) -> str | None:
+    """What is said of a file that an option takes and that is no picture; None of others.
+
+    >>> misplaced_file("convolve", "edge.txt")
+    'is no picture; --kernel edge.txt?'
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if operation == "convolve" and suffix in KERNEL_FILES and suffix != ".npy":
+        return f"is no picture; --kernel {path}?"
+    if operation == "pipeline" and suffix == ".toml":
+        return f"is no picture; --file {path}?"
+    return None
 
 
 class KernelOption(Option):
@@ -72,6 +94,8 @@ def option_meant(
         metavars = [each.make_metavar(ctx) for each in own if name in each.opts and not each.is_flag]
         return " ".join([error.message, *(f"{name} {metavar} is right." for metavar in metavars)])
     for word in words:
+        if word.startswith(name) and os.path.lexists(word):
+            return f"No such option '{name}'; ./{word} is the file."
         if word.startswith(name) and f"-{word.partition('=')[0]}" in {opt for each in own for opt in each.opts}:
             return f"No such option '{word}'; -{word} has two dashes."
     from cnnfilter.cli.terms import terms

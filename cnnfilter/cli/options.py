@@ -64,7 +64,7 @@ SHARED: tuple[Callable[[Command], Command], ...] = (
         metavar="PATH",
         shell_complete=completion.any_file,
         help="A file for one result, a folder (existing, or with a trailing /) for many, - for standard output."
-        "  [default: beside the input, as STEM.LABEL.EXT]",
+        "  [default: beside the input, as STEM.LABEL.EXT; of standard input: standard output]",
     ),
     _files(
         "--format",
@@ -122,7 +122,8 @@ SHARED: tuple[Callable[[Command], Command], ...] = (
         "--report-file",
         metavar="FILE",
         shell_complete=completion.any_file,
-        help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
+        help="Write the report to a file, in the format of its suffix: .json, .jsonl or .ndjson (one object a line in"
+        " each), .csv, .txt.",
     ),
     _report(
         "--montage",

@@ -34,7 +34,7 @@ class Reporter:
         self.form, self.stream, self.operation = form, stream, operation
         self.is_batch, self.quiet, self.file = is_batch, quiet, file
         self.is_broken = False
-        self.verbose = False
+        self.verbose = self.is_dry = False
         self.progress: Progress | None = None
         self.gallery: Gallery | None = None
         self.rows: list[Record] = []
@@ -55,6 +55,8 @@ class Reporter:
         if shared.report_file is None:
             stream: TextIO | None = sys.stderr if to_stderr else sys.stdout
             if stream is None:  # closed
+                if shared.report not in (None, "none"):
+                    raise FileError("standard output", "is closed, there is no room for the report; --report-file has")
                 return cls("none", io.StringIO(), operation, is_batch=is_batch, quiet=True)
             form = shared.report or ("none" if shared.quiet else "table")
             return cls(form, stream, operation, is_batch=is_batch, quiet=shared.quiet)
@@ -69,6 +71,7 @@ class Reporter:
                 "report_file", f"the suffix of {shared.report_file!r} names no report; .json .csv .txt do, or --report"
             )
         try:
+            os.makedirs(os.path.dirname(os.path.realpath(shared.report_file)), exist_ok=True)
             file = open(_unfinished(shared.report_file), "w", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise ParameterError("report_file", f"{shared.report_file!r}: {error.strerror}") from error
@@ -118,7 +121,7 @@ class Reporter:
         if self.form == "json":
             self._write(json_line(record.as_dict()))
         elif self.form == "csv":
-            self._write(csv_line(record, self.operation, is_shown=self.file is None))
+            self._write(csv_line(record, self.operation, is_shown=self.file is None and self.stream.isatty()))
         elif self.form == "table":
             if len(self.rows) <= MOST_ROWS:
                 self.rows.append(record)
@@ -150,7 +153,7 @@ class Reporter:
 
             rows = self.rows if self.count <= MOST_ROWS else self.failures
             with self._telling():
-                show.records(rows, totals if self.is_batch else None, self.stream)
+                show.records(rows, totals if self.is_batch else None, self.stream, is_dry=self.is_dry)
                 self.stream.flush()
 
     def _write(self, line: str) -> None:

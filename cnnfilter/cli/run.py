@@ -11,10 +11,11 @@ from cnnfilter.batch import paths, runner
 from cnnfilter.batch.paths import Job, Source
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
-from cnnfilter.cli.misplaced import refuse_misplaced
+from cnnfilter.cli.misplaced import misplaced_file, refuse_misplaced
 from cnnfilter.cli.options import Shared
 from cnnfilter.cli.reporting import Reporter
 from cnnfilter.cli.stderr import complain
+from cnnfilter.core.engine import threads
 from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import printable
 from cnnfilter.errors import ParameterError
@@ -36,19 +37,21 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         ParameterError: wrong usage.
     """
     _collect_garbage()
-    refuse_misplaced(steps[0].operation, shared.inputs)
+    threads.threads()  # a variable of the environment may be no number
+    refuse_misplaced(steps[0].operation, shared.inputs, spared=len(shared.inputs) > 1)
     settings = settings_of(shared, maps)
     sources = paths.find_sources(shared.inputs, shared.output, recursive=shared.recursive)
+    sources = [_told_misplaced(steps[0].operation, source) for source in sources]
     _name_missing(sources, shared.output)
     results = [result for step in steps for result in step.results]
-    jobs = paths.plan_jobs(sources, results, shared.output, shared.format)
+    jobs = paths.plan_jobs(sources, results, shared.output, shared.format, resuming=shared.no_clobber)
     check(steps, settings, jobs)
-    settings = replace(settings, inputs=frozenset(paths.identities(job.source.path for job in jobs)))
+    settings = replace(settings, inputs=_identities_of_inputs(jobs))
     to_stream = any(target.path == STANDARD_STREAM for job in jobs for target in job.targets)
     if to_stream and not settings.dry_run and sys.stdout is not None and sys.stdout.isatty():
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
     if shared.report_file is not None:
-        _check_report_file(shared.report_file, jobs)
+        _check_report_file(shared.report_file, jobs, shared.output)
     _spare_sources(steps, jobs, shared)
     montage = _montage(shared, settings, jobs)
     jobs = montage.jobs if montage else jobs
@@ -56,7 +59,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         _cluster(shared, jobs, steps, settings) as cluster,
         Reporter.of(shared, steps[0].operation, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
     ):
-        reporter.verbose = shared.verbose
+        reporter.verbose, reporter.is_dry = shared.verbose, shared.dry_run
         reporter.total = 0 if shared.dry_run else len(jobs)
         if shared.preview and not shared.dry_run:
             from cnnfilter.cli.gallery import gallery
@@ -78,6 +81,12 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         if shown < count and not shared.quiet:
             complain(f"warning: {shared.montage} shows the first {shown} of {count} inputs")
     return totals.exit_code
+
+
+def _told_misplaced(operation: str, source: Source) -> Source:
+    """The source; a kernel or pipeline file fails with a word about the option that it is for."""
+    told = misplaced_file(operation, source.path)
+    return source if told is None else source._replace(error=told)
 
 
 def _name_missing(sources: list[Source], output: str | None) -> None:
@@ -123,7 +132,7 @@ def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> "Montage | 
         return None
     from cnnfilter.batch.montage import Montage
 
-    montage = Montage(shared.montage, jobs, shared.report_file, maps_apart=settings.maps == "files")
+    montage = Montage(shared.montage, jobs, shared.report_file, shared.output, maps_apart=settings.maps == "files")
     stays = settings.no_clobber and os.path.lexists(shared.montage)
     return None if settings.dry_run or stays else montage
 
@@ -151,6 +160,11 @@ def settings_of(shared: Shared, maps: Maps) -> Settings:
     )
 
 
+def _identities_of_inputs(jobs: list[Job]) -> frozenset[tuple[int, int]]:
+    """Those of all inputs but outputs of the run, which is resumed then and leaves what exists alone."""
+    return frozenset(paths.identities(job.source.path for job in jobs if not job.source.skipped))
+
+
 def _is_batch(jobs: list[Job]) -> bool:
     return len(jobs) > 1 or jobs[0].source.root is not None
 
@@ -169,10 +183,10 @@ def _spare_sources(steps: list[Step], jobs: list[Job], shared: Shared) -> None:
             raise ParameterError(option, told)
 
 
-def _check_report_file(path: str, jobs: list[Job]) -> None:
+def _check_report_file(path: str, jobs: list[Job], output: str | None) -> None:
     place = os.path.realpath(path)
     used = [job.source.path for job in jobs] + [target.path or "-" for job in jobs for target in job.targets]
     if any(os.path.realpath(name) == place for name in used if name != STANDARD_STREAM):
         raise ParameterError("report_file", f"{path!r} is also an image of this run")
-    if not os.path.isdir(os.path.dirname(place)):
+    if not os.path.isdir(os.path.dirname(place)) and not paths.is_made_for(output, place):
         raise ParameterError("report_file", f"there is no folder {os.path.dirname(path)!r}")

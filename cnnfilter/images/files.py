@@ -5,6 +5,7 @@ import io
 import os
 import stat
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
@@ -30,6 +31,7 @@ def read_image(path: "str | os.PathLike[str]", *, max_pixels: int = MAX_PIXELS) 
 
     Orientation is applied, palettes become colour, CMYK is converted; 8- and 16-bit gray, int32 and float stay. `.npy`
     holds height x width [x channels] of bool, integers (int64, too, but not uint64) or floats, which become float32.
+    What reading loses (64-bit floats, 16-bit colour, all but the first frame) is a warning.
 
     Raises:
         FileError: missing, unreadable, in no format that is read, or larger than `max_pixels`.
@@ -41,6 +43,8 @@ def read_image(path: "str | os.PathLike[str]", *, max_pixels: int = MAX_PIXELS) 
     [[0, 255]]
     """
     image = read(os.fspath(path), max_pixels)
+    for note in image.warnings:
+        warnings.warn(f"{path!s}: {note}", stacklevel=2)
     return image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
 
 
@@ -48,7 +52,8 @@ def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options:
     """Write an array, height x width or height x width x 1 to 4 channels (2 and 4: the last is alpha), to a file.
 
     The suffix names the format. uint8 is written as it is, uint16 and float32 in gray to formats that hold them; int32
-    and floats elsewhere are levels from 0 to 255, rounded halves up. A file that exists is replaced atomically.
+    and floats elsewhere are levels from 0 to 255, rounded halves up. Where the format holds no alpha it is dropped,
+    with a warning. A file that exists is replaced atomically.
 
     Raises:
         ParameterError: the suffix names no format, or the array is no picture that it can hold.
@@ -77,6 +82,9 @@ def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options:
         kind = "floats" if depth == "float" else f"{depth} bits"
         kind, can = kind + " in colour" * (array.ndim == 3), formats.holders(depth, colour=array.ndim == 3)
         raise ParameterError("array", f"{file_format.name} cannot hold {kind}; {can} can, and uint8 would fit")
+    if alpha is not None and not (file_format.alpha and array.dtype == np.uint8):
+        warnings.warn(f"{name}: {file_format.name} holds no transparency here; it is dropped", stacklevel=2)
+        alpha = None
     write(name, Image(array, alpha), file_format, options or WriteOptions())
 
 

@@ -344,6 +344,30 @@ def test_an_output_that_is_another_input_is_refused(folder: Path) -> None:
         planned("in/x/b.png", "in/a.png", "a.png", output="in/x/..", recursive=True)
 
 
+def test_what_a_run_has_written_beside_its_inputs_is_passed_over_when_it_is_resumed(folder: Path) -> None:
+    touch("res/a.png", "res/a.blur.png", "res/b.png", "b.blur.png")
+    sources = find_sources(["res/*.png", "b.blur.png"])
+    jobs = plan_jobs(sources, [BLUR], None, None, resuming=True)
+    assert {job.source.path: job.source.skipped for job in jobs} == {
+        "res/a.blur.png": "an output of res/a.png",
+        "res/a.png": None,
+        "res/b.png": None,
+        "b.blur.png": None,
+    }
+    with pytest.raises(ParameterError, match=r"res/a\.blur\.png is an input and would be the output of") as caught:
+        plan_jobs(sources, [BLUR], None, None)
+    assert caught.value.parameter == "input"
+    assert "-o FOLDER/" in str(caught.value)
+
+
+def test_an_input_under_another_name_is_not_passed_over(folder: Path) -> None:
+    touch("a.png", "b.png")
+    Path("a.blur.png").symlink_to("b.png")
+    Path("b.blur.png").hardlink_to("a.png")
+    with pytest.raises(ParameterError):
+        plan_jobs(find_sources(["a.png", "b.png"]), [BLUR], None, None, resuming=True)
+
+
 def test_a_folder_needs_an_output_folder(folder: Path) -> None:
     touch("in/a.png", "one.png")
     for inputs, output in ((["in"], None), (["in"], "b.png"), (["in"], "-"), (["in", "one.png"], "b.png")):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import subprocess
 import sys
@@ -346,7 +348,12 @@ def test_hostile_names_work_and_are_escaped(invoke: Invoke, folder: Path, name: 
     save(folder / name, GRAY)
     result = ok(invoke("convolve", "-k", "blur", "-o", "out/", "--report", report, "--", name))
     same(folder / "out" / name, expected(GRAY, BLUR, "clip"))
-    assert all(line.isprintable() for line in result.out.decode().split("\n"))
+    shown = result.out.decode()
+    if report == "csv":  # for a program, but in a terminal
+        (row,) = csv.DictReader(io.StringIO(shown, newline=""))
+        assert row["input"] == name
+        return
+    assert all(line.isprintable() for line in shown.split("\n"))
     if report == "json":
         assert record(result)["input"] == name
     elif report == "table" and name.isprintable():
@@ -383,3 +390,13 @@ def test_a_dry_run_finds_the_same_misuses(
     result = invoke(*arguments, "--dry-run", stdin=content_of(GRAY))
     assert result.code == 2
     assert [needle for needle in needles if needle not in one_line(result.err)] == []
+
+
+@pytest.mark.parametrize("words", [["convolve", "-k", "blur"], ["pool"], ["inspect", "-k", "blur", "--at", "1,1"]])
+def test_a_variable_of_the_environment_is_named_as_such(
+    invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    save("img.png", GRAY)
+    monkeypatch.setenv("CNNFILTER_THREADS", "abc")
+    told = refused(invoke(*words, "img.png"))
+    assert told == "cnnfilter: CNNFILTER_THREADS: 'abc' is not a whole number of at least 1"

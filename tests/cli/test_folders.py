@@ -181,6 +181,25 @@ def test_no_clobber_leaves_what_exists_alone(invoke: Invoke, folder: Path, optio
     assert b"skipped" in ok(invoke("convolve", "a.png", "-k", "blur", "-o", "out/a.png", option)).out
 
 
+@pytest.mark.parametrize("extra", [(), ("--montage", "m.png"), ("-k", "identity", "-j", "2")])
+def test_a_run_beside_its_inputs_is_resumed_with_the_same_pattern(
+    invoke: Invoke, folder: Path, extra: tuple[str, ...]
+) -> None:
+    (folder / "res").mkdir()
+    for name in "ab":
+        save(f"res/{name}.png", GRAY)
+    ok(invoke("convolve", "res/a.png", "-k", "blur"))
+    assert "-o FOLDER/" in refused(invoke("convolve", "res/*.png", "-k", "blur", *extra))
+    done = ok(invoke("convolve", "res/*.png", "-k", "blur", "-n", "--report", "json", *extra))
+    (made, *_), totals = lines(done), lines(done)[-1]
+    assert (made["input"], made["status"], made["output"]) == ("res/a.blur.png", "skipped", None)
+    assert made["warnings"] == ["an output of res/a.png"]
+    assert (totals["done"], totals["skipped"], totals["failed"]) == ((3, 2, 0) if "-j" in extra else (1, 2, 0))
+    same("res/b.blur.png", expected(GRAY, BLUR, "clip"))
+    assert not (folder / "res" / "a.blur.blur.png").exists()
+    same("res/a.png", GRAY)
+
+
 def test_without_it_an_output_is_replaced(invoke: Invoke, folder: Path) -> None:
     save("img.png", GRAY)
     (folder / "out.png").write_bytes(b"old")

@@ -20,12 +20,15 @@ SLIPS = [
     (["pool", "img.png", "2x3", "-o", "x.png"], "INPUT: 2x3: no such file; --size 2x3?"),
     (["pool", "img.png", "none.png", "-o", "x.png"], "INPUT: none.png: no such file"),
     (["pipeline", "img.png", "net.toml"], "INPUT: net.toml: is no picture; --file net.toml?"),
-    (["pipeline", "img.png", "net.toml", "--steps", "relu"], "--file net.toml?"),
+    (["pipeline", "net.toml", "--steps", "relu"], "INPUT: net.toml: is no picture; --file net.toml?"),
     (["convolve", "img.png", "sobel-v"], "INPUT: sobel-v: no such file; --kernel sobel-v?"),
     (["convolve", "img.png", "gaussian:5", "-k", "blur"], "INPUT: gaussian:5: no such file; --kernel gaussian:5?"),
-    (["convolve", "img.png", "k.txt", "-k", "blur"], "INPUT: k.txt: is no picture; --kernel k.txt?"),
+    (["convolve", "img.png", "k.txt"], "INPUT: k.txt: is no picture; --kernel k.txt?"),
+    (["convolve", "k.txt", "-k", "blur"], "INPUT: k.txt: is no picture; --kernel k.txt?"),
     (["convolve", "img.png"], "Missing option '-k' / '--kernel'."),
     # options
+    (["pool", "img.png", "3.png", "-o", "new"], "several results do not fit into 'new'; -o new/ makes a folder"),
+    (["pool", "-dash.png"], "No such option '-d'; ./-dash.png is the file."),
     (["pool", "img.png", "--pad-mode", "zero"], "No such option '--pad-mode' in pool; it is one of convolve."),
     (["convolve", "img.png", "--size", "3"], "No such option '--size' in convolve; it is one of pool."),
     (["inspect", "img.png", "--output", "x"],
@@ -36,7 +39,7 @@ SLIPS = [
     (["pool", "img.png", "-x"], "No such option '-x'."),
     (["convolve", "img.png", "--gray"], "Option '--gray' requires an argument. --gray luma|mean is right."),
     (["pool", "img.png", "-s"], "Option '-s' requires an argument. -s N|YxX is right."),
-    (["pipeline", "img.png", "--init"], "Option '--init' requires an argument. --init [normal] is right."),
+    (["pipeline", "img.png", "--init"], "Option '--init' requires an argument. --init normal is right."),
     (["pool", "img.png", "--global", "--size", "3"], "--size: 3 beside --global, which is short for --size all"),
     (["inspect", "img.png", "--size", "3", "--global"], "--size: 3 beside --global, which is short for --size all"),
     (["pool", "img.png", "--strip=yes"], "Option '--strip' does not take a value."),
@@ -108,6 +111,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save("img.png")
     shutil.copy("img.png", "3.png")
+    shutil.copy("img.png", "./-dash.png")
     Path("k.txt").write_text("1 0\n0 1\n", encoding="utf-8")
     Path("net.toml").write_text(BARE, encoding="utf-8")
     return tmp_path
@@ -174,3 +178,16 @@ def test_a_tapped_vector_is_told_and_the_pictures_are_written(invoke: Invoke, fo
     assert rows[2]["warnings"] == ["--tap: fc gives a vector, which is written as npy only (--format npy)"]
     if "--dry-run" not in options:
         assert entries(folder / "maps") == ["digit-3.conv1.png"]
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["convolve", "k.txt", "img.png", "-k", "identity"], "k.txt: is no picture; --kernel k.txt?"),
+    (["pipeline", "net.toml", "img.png", "--steps", "relu"], "net.toml: is no picture; --file net.toml?"),
+])  # fmt: skip
+def test_a_file_of_another_kind_among_all_of_a_folder_fails_by_itself(
+    invoke: Invoke, folder: Path, words: list[str], told: str
+) -> None:
+    done = invoke(*words, "-o", "out/", "-q")
+    assert (done.code, done.err.decode()) == (1, f"cnnfilter: {told}\n")
+    assert [path.name for path in (folder / "out").iterdir()] == ["img.png"]
+    assert Image.open("out/img.png").tobytes() == Image.open("img.png").tobytes()

@@ -52,6 +52,16 @@ def test_named_matrix(name: str) -> None:
     assert (kernel.divisor, type(kernel.divisor)) == (divisor, int)
 
 
+def test_what_convolve_takes_is_a_kernel() -> None:
+    blur = cnnfilter.kernel("blur")
+    assert cnnfilter.kernel(blur) is blur
+    found = cnnfilter.kernel([[0, 0.5], [0.25, 0]])
+    assert (found.matrix.tolist(), found.divisor) == ([[0, 2], [1, 0]], 4)
+    assert cnnfilter.kernel(np.zeros((3, 3, 3, 8))).is_bank
+    with pytest.raises(cnnfilter.ParameterError, match="kernel"):
+        cnnfilter.kernel([])
+
+
 def test_names_are_listed() -> None:
     names = list(cnnfilter.kernel_names())
     assert set(names) >= {*NAMED, *MAGNITUDES}

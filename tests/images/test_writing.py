@@ -69,6 +69,18 @@ def test_depths_and_alpha_survive_where_the_format_has_room(tmp_path: Path, suff
 
 
 @pytest.mark.parametrize(
+    ("suffix", "alpha"),
+    [(".jpg", ALPHA), (".bmp", ALPHA), (".ppm", ALPHA), (".png", ALPHA.astype(np.uint16))],
+)
+def test_alpha_is_dropped_with_a_warning_where_there_is_no_room(tmp_path: Path, suffix: str, alpha: Array) -> None:
+    pixels = GRAY if alpha.dtype == np.uint16 else RGB
+    place = tmp_path / f"picture{suffix}"
+    with pytest.warns(UserWarning, match="holds no transparency here; it is dropped"):
+        cnnfilter.write_image(place, np.dstack([pixels, alpha]))
+    assert cnnfilter.read_image(place).shape == pixels.shape
+
+
+@pytest.mark.parametrize(
     ("array", "expected"),
     [
         (np.array([[True, False]]), [[255, 0]]),
