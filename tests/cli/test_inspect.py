@@ -112,8 +112,9 @@ class TestImages:
         assert (gray["at_low"], gray["at_high"]) == (0.5, 0.5)
         assert (gray["histogram"][0], gray["histogram"][-1], sum(gray["histogram"])) == (32, 32, 64)
 
+    @pytest.mark.usefixtures("among_samples")
     def test_a_photograph_at_80_columns(self, invoke: Invoke) -> None:
-        lines = told(invoke, HARBOR).splitlines()
+        lines = told(invoke, "harbor.jpg").splitlines()
         assert lines[0].endswith("427x640x3 jpeg image")
         assert "red       17  255    172  51.31  0.0%    1.4%" in lines
         assert max(map(len, lines)) <= 80
