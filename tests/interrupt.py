@@ -229,6 +229,7 @@ def main() -> int:
     parser.add_argument("count", nargs="?", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # started with &, its runs would ignore it, too
     with tempfile.TemporaryDirectory() as folder:
         tally = interrupt(Path(folder), chosen.count, chosen.seed)
     print(", ".join(f"{count} {name}" for name, count in sorted(tally.rounds.items())))

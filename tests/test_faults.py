@@ -389,6 +389,28 @@ def test_signals_that_were_ignored_at_the_start_stay_so(folder: Path, jobs: str,
     assert interrupt.wait_until_gone(mark) == []
 
 
+def test_workers_that_ignore_a_termination_end_with_an_interrupted_run(folder: Path) -> None:
+    names = fill(folder / "in", 40, NOISE.integers(0, 256, (300, 500, 3)).astype(np.uint8))
+    mark = f"stubborn-{os.getpid()}-{time.monotonic_ns()}"
+    arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", "-j", "4"]
+    with subprocess.Popen(
+        ["sh", "-c", 'trap "" TERM; exec "$@"', "sh", sys.executable, "-m", "cnnfilter", *arguments],
+        stderr=subprocess.PIPE,
+        env=plain_environment(**{interrupt.MARK: mark}),
+    ) as process:
+        until = time.monotonic() + 20
+        while not (folder / "out" / names[1]).exists() and time.monotonic() < until:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert time.monotonic() - started < 1.5  # half a second for all workers together, not for each
+    one_line(told.decode())
+    assert interrupt.wait_until_gone(mark) == []
+    assert sorted(set(contents(folder / "out")) - set(names)) == []
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Bombs
 

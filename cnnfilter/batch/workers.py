@@ -95,9 +95,10 @@ class Workers(Executor):
         for process in processes:
             with contextlib.suppress(OSError, ValueError):
                 process.terminate()
+        until = time.monotonic() + GRACE / 2
         for process in processes:
             with contextlib.suppress(OSError, ValueError, AssertionError):
-                process.join(GRACE / 2)
+                process.join(max(0, until - time.monotonic()))
                 if process.is_alive():
                     process.kill()
                     process.join(GRACE / 2)

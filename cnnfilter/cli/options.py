@@ -92,7 +92,12 @@ SHARED: tuple[Callable[[Command], Command], ...] = (
         help="Run on a Dask cluster (extra: cluster): tcp://HOST:PORT, a scheduler file, or local:N for N worker"
         " processes on this machine.",
     ),
-    _batch("-n", "--no-clobber", is_flag=True, help="Leave an output that exists alone and say skipped."),
+    _batch(
+        "-n",
+        "--no-clobber",
+        is_flag=True,
+        help="Leave an output that exists alone and say skipped; outputs among inputs are passed over.",
+    ),
     _batch(
         "--dry-run",
         is_flag=True,
