@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import hypothesis
 import pytest
+from places import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,6 +105,12 @@ def invoke(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.Monkey
         return Result(code, *capfdbinary.readouterr())
 
     return run_here
+
+
+@pytest.fixture
+def among_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed about a sample does not depend on where the project lies."""
+    monkeypatch.chdir(SAMPLES)
 
 
 @pytest.fixture

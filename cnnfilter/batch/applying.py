@@ -14,6 +14,7 @@ from cnnfilter.batch.reading import NOT_FINITE, is_finite
 from cnnfilter.batch.records import described
 from cnnfilter.batch.report import Record, shape_fields
 from cnnfilter.batch.settings import Settings, Step
+from cnnfilter.core.kernels import TRANSPOSED
 from cnnfilter.core.samples import rendered, scaled_levels
 from cnnfilter.core.transparency import premultiplied
 from cnnfilter.core.vocabulary import STANDARD_STREAM
@@ -82,7 +83,7 @@ def apply(work: Work, source: str, targets: list[Target]) -> list[Record]:
     common = described(work.step, image.pixels.shape)._replace(
         input=source,
         input_bytes=image.nbytes,
-        warnings=image.warnings,
+        warnings=(*image.warnings, *_doubts(work.step)),
         params=params,
         macs=macs,
     )
@@ -94,6 +95,12 @@ def apply(work: Work, source: str, targets: list[Target]) -> list[Record]:
     if gathering is not None:
         records[0] = records[0]._replace(exhibit=gathering.taken())
     return records
+
+
+def _doubts(step: Step) -> list[str]:
+    """What may not be as it was meant: a bank of filters in another order of axes."""
+    layers = [layer for layer in step.pipeline.layers if isinstance(layer, Convolve)]
+    return [f"--kernel: {TRANSPOSED}" for layer in layers[:1] if layer.operation.kernel.seems_transposed]
 
 
 def _output(work: Work, record: Record, name: str, target: Target, shape: tuple[int, ...]) -> _Output:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cnnfilter.batch.outputs import write
-from cnnfilter.batch.paths import Job, check_folder, identities, identity
+from cnnfilter.batch.paths import Job, check_folder, identities, identity, is_made_for
 from cnnfilter.batch.report import Record
 from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import printable
@@ -26,18 +26,26 @@ ONE_HEIGHT, ALL_HEIGHT, LEAST_HEIGHT = 1450, 3000, 256
 class Montage:
     """One picture of the first images of a run.
 
-    `jobs` are those of the run with their share of its height. `report_file` is a file that is written besides; with
-    `maps_apart` files of single maps are, too.
+    `jobs` are those of the run with their share of its height. `report_file` is a file that is written besides,
+    `output` where the results go; with `maps_apart` files of single maps are, too.
 
     Raises:
         ParameterError: no format, no folder, or a file that the run reads or writes.
     """
 
     def __init__(
-        self, path: str, jobs: Sequence[Job], report_file: str | None = None, *, maps_apart: bool = False
+        self,
+        path: str,
+        jobs: Sequence[Job],
+        report_file: str | None = None,
+        output: str | None = None,
+        *,
+        maps_apart: bool = False,
     ) -> None:
         self.path, self.count = path, len(jobs)
         self._format = _checked(path, jobs, report_file, maps_apart)
+        place = os.path.realpath(path)
+        check_folder(os.path.dirname(place), "montage", may_be_made=is_made_for(output, place))
         height = min(ONE_HEIGHT, max(LEAST_HEIGHT, ALL_HEIGHT // len(jobs)))
         self.jobs = [job._replace(height=height * (index < MOST_INPUTS)) for index, job in enumerate(jobs)]
         self._exhibits: list[Exhibit] = []
@@ -83,7 +91,6 @@ def _checked(path: str, jobs: Sequence[Job], report_file: str | None, maps_apart
     map_of = _without_number(place) if maps_apart else place
     if place in written or map_of in written:
         raise ParameterError("montage", f"{shown} is also an output of this run; choose another")
-    check_folder(os.path.dirname(place), "montage")
     return file_format
 
 

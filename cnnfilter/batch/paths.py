@@ -196,7 +196,10 @@ def _check_output(
         return
     where = "standard output" if output == STANDARD_STREAM else repr(output)
     if many:
-        raise ParameterError("output", f"several results do not fit into {where}; name a folder, as in -o out/")
+        right = (
+            "name a folder, as in -o out/" if output == STANDARD_STREAM else f"-o {printable(output)}/ makes a folder"
+        )
+        raise ParameterError("output", f"several results do not fit into {where}; {right}")
     if not written:
         raise ParameterError("output", f"the result is a vector, no picture for {where}; -o x.npy takes it")
 
@@ -272,6 +275,12 @@ def identity(path: str) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def is_made_for(output: str | None, path: str) -> bool:
+    """Whether `path` is in the folder that is made for the results where it is missing."""
+    to_folder = output is not None and output.endswith(("/", os.sep))
+    return to_folder and os.path.dirname(os.path.realpath(path)) == os.path.realpath(output or "")
 
 
 def check_folder(folder: str, parameter: str = "output", *, may_be_made: bool = False) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from cnnfilter.batch.reading import is_finite
 from cnnfilter.batch.report import json_line
 from cnnfilter.cli.drawing.canvas import Canvas
 from cnnfilter.cli.inspecting import ONLY_POOL, Inspection
@@ -174,16 +175,17 @@ def _of_word(name: str) -> Explained | None:
 
 
 def _is_kernel_array(name: str) -> bool:
-    """Whether a file is an npy array that is rather a kernel or a bank than a picture."""
+    """Whether a file is an npy array that is rather a kernel or a bank than a picture; none holds NaN."""
     if PurePath(name).suffix.lower() != ".npy" or not os.path.isfile(name):
         return False
     try:
         with open(name, "rb") as file:
             header = npy.read_header(file)
+            if len(header.shape) != 2 or max(header.shape) > LARGEST_KERNEL_ARRAY or header.dtype.kind not in "if":
+                return len(header.shape) == 4
+            return is_finite(npy.read_data(file, header, os.path.getsize(name)))
     except (OSError, ValueError):
         return False
-    is_small = len(header.shape) == 2 and max(header.shape) <= LARGEST_KERNEL_ARRAY and header.dtype.kind in "if"
-    return is_small or len(header.shape) == 4
 
 
 def _of_kernel(text: str, inspection: Inspection) -> Explained:
@@ -195,7 +197,8 @@ def _of_kernel(text: str, inspection: Inspection) -> Explained:
     try:
         found = kernel(text)
     except ParameterError as error:
-        raise ParameterError(error.parameter, _unknown(text, error.message)) from error
+        told = error.message.removeprefix(f"{text} ").removeprefix(f"{text!r}: ")  # the subject is named before
+        raise ParameterError(error.parameter, _unknown(text, told)) from error
     convolution = Convolution.of(found, **inspection.convolve)
     header = _input_header(inspection)
     shape, dtype = (None, UINT8) if header is None else (header.shape, header.dtype)

@@ -34,6 +34,8 @@ class Option(click.Option):
     ) -> None:
         if choices:
             named["type"], meanings = click.Choice(tuple(choices)), choices
+        if isinstance(kind := named.get("type"), click.Choice):  # in brackets it would look optional
+            named.setdefault("metavar", "|".join(kind.choices))
         if meanings:
             named.setdefault("shell_complete", words(meanings))
         named.setdefault("show_default", "default" in named)

@@ -94,6 +94,8 @@ def option_meant(
         metavars = [each.make_metavar(ctx) for each in own if name in each.opts and not each.is_flag]
         return " ".join([error.message, *(f"{name} {metavar} is right." for metavar in metavars)])
     for word in words:
+        if word.startswith(name) and os.path.lexists(word):
+            return f"No such option '{name}'; ./{word} is the file."
         if word.startswith(name) and f"-{word.partition('=')[0]}" in {opt for each in own for opt in each.opts}:
             return f"No such option '{word}'; -{word} has two dashes."
     from cnnfilter.cli.terms import terms

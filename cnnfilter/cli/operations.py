@@ -42,7 +42,7 @@ _CONVOLVE: tuple[Callable[[Command], Command], ...] = (
         meanings={
             "sobel-v": "a name (inspect lists them)",
             "gaussian:7:1.5": "a family, its parameters",
-            "my.npy": "a file, also .txt and .csv",
+            "my.npy": "a file, also .txt and .csv; a bank of filters as height x width x channels x filters",
             '"1 2 1; 2 4 2; 1 2 1"': "a matrix; also 1/9, 0.5",
         },
         help="What is filtered with. Repeatable: one output a kernel.",

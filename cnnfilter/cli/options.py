@@ -64,7 +64,7 @@ SHARED: tuple[Callable[[Command], Command], ...] = (
         metavar="PATH",
         shell_complete=completion.any_file,
         help="A file for one result, a folder (existing, or with a trailing /) for many, - for standard output."
-        "  [default: beside the input, as STEM.LABEL.EXT]",
+        "  [default: beside the input, as STEM.LABEL.EXT; of standard input: standard output]",
     ),
     _files(
         "--format",
@@ -93,7 +93,11 @@ SHARED: tuple[Callable[[Command], Command], ...] = (
         " processes on this machine.",
     ),
     _batch("-n", "--no-clobber", is_flag=True, help="Leave an output that exists alone and say skipped."),
-    _batch("--dry-run", is_flag=True, help="Say what would be done, with output shapes, from headers alone."),
+    _batch(
+        "--dry-run",
+        is_flag=True,
+        help="Say what would be done, with output shapes, from headers alone; ok is what would be.",
+    ),
     _files(
         "--max-pixels",
         type=click.IntRange(min=1),
@@ -115,14 +119,15 @@ SHARED: tuple[Callable[[Command], Command], ...] = (
     _report(
         "--report",
         type=click.Choice(("table", "json", "csv", "none")),
-        help="What is reported; JSON is one object a line. Pipelines add classes: to JSON all of them, as label and"
-        " probability, to CSV the likeliest ten.  [default: table]",
+        help="What is reported; JSON is one object a line, and one with the totals after several inputs. Pipelines add"
+        " classes: to JSON all of them, as label and probability, to CSV the likeliest ten.  [default: table]",
     ),
     _report(
         "--report-file",
         metavar="FILE",
         shell_complete=completion.any_file,
-        help="Write the report to a file, in the format of its suffix (.json, .csv, .txt).",
+        help="Write the report to a file, in the format of its suffix: .json, .jsonl or .ndjson (one object a line in"
+        " each), .csv, .txt.",
     ),
     _report(
         "--montage",

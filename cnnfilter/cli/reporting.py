@@ -34,7 +34,7 @@ class Reporter:
         self.form, self.stream, self.operation = form, stream, operation
         self.is_batch, self.quiet, self.file = is_batch, quiet, file
         self.is_broken = False
-        self.verbose = False
+        self.verbose = self.is_dry = False
         self.progress: Progress | None = None
         self.gallery: Gallery | None = None
         self.rows: list[Record] = []
@@ -71,6 +71,7 @@ class Reporter:
                 "report_file", f"the suffix of {shared.report_file!r} names no report; .json .csv .txt do, or --report"
             )
         try:
+            os.makedirs(os.path.dirname(os.path.realpath(shared.report_file)), exist_ok=True)
             file = open(_unfinished(shared.report_file), "w", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise ParameterError("report_file", f"{shared.report_file!r}: {error.strerror}") from error
@@ -152,7 +153,7 @@ class Reporter:
 
             rows = self.rows if self.count <= MOST_ROWS else self.failures
             with self._telling():
-                show.records(rows, totals if self.is_batch else None, self.stream)
+                show.records(rows, totals if self.is_batch else None, self.stream, is_dry=self.is_dry)
                 self.stream.flush()
 
     def _write(self, line: str) -> None:

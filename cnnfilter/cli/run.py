@@ -51,7 +51,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     if to_stream and not settings.dry_run and sys.stdout is not None and sys.stdout.isatty():
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")
     if shared.report_file is not None:
-        _check_report_file(shared.report_file, jobs)
+        _check_report_file(shared.report_file, jobs, shared.output)
     _spare_sources(steps, jobs, shared)
     montage = _montage(shared, settings, jobs)
     jobs = montage.jobs if montage else jobs
@@ -59,7 +59,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
         _cluster(shared, jobs, steps, settings) as cluster,
         Reporter.of(shared, steps[0].operation, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
     ):
-        reporter.verbose = shared.verbose
+        reporter.verbose, reporter.is_dry = shared.verbose, shared.dry_run
         reporter.total = 0 if shared.dry_run else len(jobs)
         if shared.preview and not shared.dry_run:
             from cnnfilter.cli.gallery import gallery
@@ -132,7 +132,7 @@ def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> "Montage | 
         return None
     from cnnfilter.batch.montage import Montage
 
-    montage = Montage(shared.montage, jobs, shared.report_file, maps_apart=settings.maps == "files")
+    montage = Montage(shared.montage, jobs, shared.report_file, shared.output, maps_apart=settings.maps == "files")
     stays = settings.no_clobber and os.path.lexists(shared.montage)
     return None if settings.dry_run or stays else montage
 
@@ -183,10 +183,10 @@ def _spare_sources(steps: list[Step], jobs: list[Job], shared: Shared) -> None:
             raise ParameterError(option, told)
 
 
-def _check_report_file(path: str, jobs: list[Job]) -> None:
+def _check_report_file(path: str, jobs: list[Job], output: str | None) -> None:
     place = os.path.realpath(path)
     used = [job.source.path for job in jobs] + [target.path or "-" for job in jobs for target in job.targets]
     if any(os.path.realpath(name) == place for name in used if name != STANDARD_STREAM):
         raise ParameterError("report_file", f"{path!r} is also an image of this run")
-    if not os.path.isdir(os.path.dirname(place)):
+    if not os.path.isdir(os.path.dirname(place)) and not paths.is_made_for(output, place):
         raise ParameterError("report_file", f"there is no folder {os.path.dirname(path)!r}")

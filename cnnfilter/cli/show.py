@@ -1,5 +1,6 @@
 """Tables in the terminal."""
 
+import os
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -14,21 +15,24 @@ from cnnfilter.core.words import by, printable
 ARROW = "->"
 FULL_WIDTH = 72
 BAR = 30
+UNBROKEN = 10_000  # columns of what no terminal shows, where names are to stay in one piece
 
 
-def records(rows: Sequence[Record], totals: Totals | None, stream: TextIO) -> None:
+def records(rows: Sequence[Record], totals: Totals | None, stream: TextIO, *, is_dry: bool = False) -> None:
     """Print the records of a run: one as a list of its properties, several as a table, then the totals."""
     console = Console(file=stream, highlight=False)
+    if not (stream.isatty() or "COLUMNS" in os.environ):
+        console.width = UNBROKEN
     with console.capture() as capture:
-        _print(console, rows, totals)
+        _print(console, rows, totals, is_dry=is_dry)
     stream.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
-def _print(console: Console, rows: Sequence[Record], totals: Totals | None) -> None:
+def _print(console: Console, rows: Sequence[Record], totals: Totals | None, *, is_dry: bool) -> None:
     narrow = console.width < FULL_WIDTH
     if len(rows) == 1 and totals is None:
         if rows[0].status != "failed":
-            console.print(_properties(rows[0]))
+            console.print(_properties(rows[0], is_dry=is_dry))
     elif rows:
         console.print(_table(rows, narrow=narrow))
         for record in rows:
@@ -40,19 +44,20 @@ def _print(console: Console, rows: Sequence[Record], totals: Totals | None) -> N
         if record.classes:
             console.print(_classes(record, named=totals is not None))
     if totals is not None:
-        console.print(Text(totals_line(totals), style="bold"))
+        console.print(Text(totals_line(totals, is_dry=is_dry), style="bold"))
 
 
-def totals_line(totals: Totals) -> str:
+def totals_line(totals: Totals, *, is_dry: bool = False) -> str:
     """The totals of a batch in words."""
+    done = "would be done" if is_dry else "done"
+    told = f"{totals.done} {done}, {totals.skipped} skipped, {totals.failed} failed in {totals.seconds:.2f} s"
+    if is_dry:  # rates would be those of reading headers
+        return told
     values = totals.as_dict()
-    return (
-        f"{totals.done} done, {totals.skipped} skipped, {totals.failed} failed in {totals.seconds:.2f} s: "
-        f"{values['images_per_second']:.1f} images/s, {values['megapixels_per_second']:.1f} megapixels/s"
-    )
+    return f"{told}: {values['images_per_second']:.1f} images/s, {values['megapixels_per_second']:.1f} megapixels/s"
 
 
-def _properties(record: Record) -> Table:
+def _properties(record: Record, *, is_dry: bool) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
@@ -62,6 +67,8 @@ def _properties(record: Record) -> Table:
     if record.status == "skipped":
         table.add_row("status", "skipped: the output exists")
         return table
+    if is_dry:
+        table.add_row("status", "would be done")
     for name, value in _values(record):
         table.add_row(name, Text(value))
     if len(record.output_shape or ()) == 1 and record.output is None and not record.classes:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # How many kernels are remembered after they have been parsed, of up to SMALL entries.
 REMEMBERED, SMALL = 64, 4096
+TRANSPOSED = "a bank is height x width x channels x filters, so PyTorch's weights need .transpose(2, 3, 1, 0)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,11 @@ class Kernel:
         return self.matrix.ndim == 3
 
     @property
+    def seems_transposed(self) -> bool:
+        """Whether it is a bank in PyTorch's order, by the look of it: the last two axes are those of square windows."""
+        return self.is_bank and self.matrix.shape[2] == self.matrix.shape[3] > 1 and self.size[0] != self.size[1]
+
+    @property
     def params(self) -> int:
         """Number of entries."""
         return self.matrix.size
@@ -100,9 +106,8 @@ class Kernel:
 
             height, width, _, count = self.matrix.shape
             return replace(self, matrix=families.random((height, width), channels, count, self.seed))
-        raise UnfitError(
-            "kernel", f"the bank {self.name} takes {self.matrix.shape[2]} channels, the image has {channels}"
-        )
+        told = f"the bank {self.name} takes {self.matrix.shape[2]} channels, the image has {channels}"
+        raise UnfitError("kernel", f"{told}; {TRANSPOSED}" if self.seems_transposed else told)
 
 
 def kernel(text: "str | Kernel | ArrayLike") -> Kernel:

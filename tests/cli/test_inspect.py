@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import Invoke, Run
+from outcomes import ok, refused
 from places import SAMPLES
 
 import cnnfilter
@@ -111,8 +112,9 @@ class TestImages:
         assert (gray["at_low"], gray["at_high"]) == (0.5, 0.5)
         assert (gray["histogram"][0], gray["histogram"][-1], sum(gray["histogram"])) == (32, 32, 64)
 
+    @pytest.mark.usefixtures("among_samples")
     def test_a_photograph_at_80_columns(self, invoke: Invoke) -> None:
-        lines = told(invoke, HARBOR).splitlines()
+        lines = told(invoke, "harbor.jpg").splitlines()
         assert lines[0].endswith("427x640x3 jpeg image")
         assert "red       17  255    172  51.31  0.0%    1.4%" in lines
         assert max(map(len, lines)) <= 80
@@ -454,3 +456,13 @@ def test_a_folder_is_named(invoke: Invoke, folder: Path) -> None:
         (folder / name).mkdir()
         done = invoke("inspect", name)
         assert (done.code, done.err.decode()) == (1, f"cnnfilter: {name}: is a folder\n")
+
+
+def test_an_array_with_nan_is_no_kernel(invoke: Invoke, folder: Path) -> None:
+    array = np.ones((3, 3), np.float32)
+    array[1, 1] = np.nan
+    np.save("nan.npy", array)
+    np.save("bank.npy", np.full((3, 3, 1, 2), np.nan, np.float32))
+    assert json.loads(ok(invoke("inspect", "nan.npy", "--report", "json")).out)["kind"] == "image"
+    assert refused(invoke("inspect", "bank.npy")) == "cnnfilter: bank.npy: holds NaN or infinity"
+    assert refused(invoke("inspect", "-k", "nan.npy")) == "cnnfilter: nan.npy: holds NaN or infinity"

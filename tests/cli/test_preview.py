@@ -45,13 +45,14 @@ def squares(folder: Path, count: int) -> list[str]:
 
 
 def test_the_result_lies_beside_its_input(folder: Path, shades: Invoke) -> None:
-    done = shades("convolve", BOARD, "-k", "prewitt-v", "--pad-mode", "zero", "-o", "v.png", "--preview")
+    os.symlink(BOARD, "chessboard.png")  # under a name that fits the table wherever the project lies
+    done = shades("convolve", "chessboard.png", "-k", "prewitt-v", "--pad-mode", "zero", "-o", "v.png", "--preview")
     assert (done.code, done.err) == (0, b"")
     assert lines(done.out)[:12] == [
         "chessboard.png    v.png",
         "8x8               8x8, abs",
         *["@@  @@  @@  @@    @@            @@", "  @@  @@  @@  @@  @@            @@"] * 4,
-        f"file        {BOARD} -> v.png"[:80],
+        "file        chessboard.png -> v.png",
         "shape       8x8 -> 8x8",
     ]
 

@@ -19,7 +19,7 @@ import cnnfilter
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Invoke
+    from conftest import Invoke, Run
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -214,6 +214,18 @@ def test_report_files_that_are_refused(invoke: Invoke, folder: Path, name: str) 
     same("img.png", GRAY)
 
 
+def test_what_tells_of_a_run_may_lie_in_the_folder_that_it_makes(invoke: Invoke, folder: Path) -> None:
+    save("img.png", GRAY)
+    command = ("convolve", "img.png", "-k", "blur", "-o", "out/")
+    for place in ("other/r.json", "out/deeper/r.json"):
+        assert "--report-file: there is no folder" in refused(invoke(*command, "--report-file", place))
+    assert "--montage: there is no folder" in refused(invoke(*command, "--montage", "other/m.png"))
+    assert entries(folder) == ["img.png"]
+    ok(invoke(*command, "--report-file", "out/r.json", "--montage", "out/m.png"))
+    assert entries(folder) == ["img.png", "out", "out/img.png", "out/m.png", "out/r.json"]
+    assert json.loads((folder / "out" / "r.json").read_text())["output"] == "out/img.png"
+
+
 def test_two_formats_of_a_report_are_refused(invoke: Invoke, folder: Path) -> None:
     save("img.png", GRAY)
     told = refused(invoke("convolve", "img.png", "-k", "blur", "--report", "json", "--report-file", "y.csv"))
@@ -281,3 +293,39 @@ def test_input_without_a_suffix(invoke: Invoke, folder: Path) -> None:
     files = entries(folder / "out")
     assert len(files) == 1
     same(folder / "out" / files[0], expected(GRAY, BLUR, "clip"))
+
+
+def test_what_a_dry_run_says_is_told_from_what_was_done(invoke: Invoke, folder: Path) -> None:
+    save("a.png", GRAY)
+    save("b.png", GRAY)
+    one = ok(invoke("convolve", "a.png", "-k", "blur", "--dry-run")).out.decode().splitlines()
+    assert one[1].split(maxsplit=1) == ["status", "would be done"]
+    both = ok(invoke("convolve", "a.png", "b.png", "-k", "blur", "--dry-run")).out.decode().splitlines()
+    assert both[-1].startswith("2 would be done, 0 skipped, 0 failed in ")
+    assert entries(folder) == ["a.png", "b.png"]
+
+
+def test_names_stay_in_one_piece_where_no_terminal_shows_them(run: Run, folder: Path) -> None:
+    name = f"{'long' * 30}.png"
+    for each in (name, "b.png"):
+        save(each, GRAY)
+    table = ok(run("convolve", name, "b.png", "-k", "blur", "-o", "out/")).out.decode()
+    assert f"out/{name} " in table
+    assert len(table.splitlines()) == 5
+    assert f"{name} -> x.png\n" in ok(run("convolve", name, "-k", "blur", "-o", "x.png")).out.decode()
+    ok(run("convolve", name, "b.png", "-k", "blur", "-o", "out/", "--report-file", "r.txt"))
+    assert f"out/{name} " in (folder / "r.txt").read_text()
+
+
+def test_a_bank_in_the_order_of_pytorch_is_told_of(invoke: Invoke, folder: Path) -> None:
+    save("img.png", RGB)
+    save("gray.png", GRAY)
+    weight = np.ones((16, 3, 3, 3), np.float32)
+    save("torch.npy", weight)
+    save("ours.npy", weight.transpose(2, 3, 1, 0))
+    command = ("convolve", "img.png", "-o", "x.npy", "--report", "json", "-k")
+    (warning,) = record(invoke(*command, "torch.npy"))["warnings"]
+    assert ".transpose(2, 3, 1, 0)" in warning
+    got = record(invoke(*command, "ours.npy"))
+    assert (got["warnings"], got["kernel_shape"], got["output_shape"][2]) == ([], [3, 3, 3, 16], 16)
+    assert ".transpose(2, 3, 1, 0)" in refused(invoke("convolve", "gray.png", "-k", "torch.npy", "-o", "x.png"))

@@ -27,6 +27,8 @@ SLIPS = [
     (["convolve", "k.txt", "-k", "blur"], "INPUT: k.txt: is no picture; --kernel k.txt?"),
     (["convolve", "img.png"], "Missing option '-k' / '--kernel'."),
     # options
+    (["pool", "img.png", "3.png", "-o", "new"], "several results do not fit into 'new'; -o new/ makes a folder"),
+    (["pool", "-dash.png"], "No such option '-d'; ./-dash.png is the file."),
     (["pool", "img.png", "--pad-mode", "zero"], "No such option '--pad-mode' in pool; it is one of convolve."),
     (["convolve", "img.png", "--size", "3"], "No such option '--size' in convolve; it is one of pool."),
     (["inspect", "img.png", "--output", "x"],
@@ -37,7 +39,7 @@ SLIPS = [
     (["pool", "img.png", "-x"], "No such option '-x'."),
     (["convolve", "img.png", "--gray"], "Option '--gray' requires an argument. --gray luma|mean is right."),
     (["pool", "img.png", "-s"], "Option '-s' requires an argument. -s N|YxX is right."),
-    (["pipeline", "img.png", "--init"], "Option '--init' requires an argument. --init [normal] is right."),
+    (["pipeline", "img.png", "--init"], "Option '--init' requires an argument. --init normal is right."),
     (["pool", "img.png", "--global", "--size", "3"], "--size: 3 beside --global, which is short for --size all"),
     (["inspect", "img.png", "--size", "3", "--global"], "--size: 3 beside --global, which is short for --size all"),
     (["pool", "img.png", "--strip=yes"], "Option '--strip' does not take a value."),
@@ -109,6 +111,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save("img.png")
     shutil.copy("img.png", "3.png")
+    shutil.copy("img.png", "./-dash.png")
     Path("k.txt").write_text("1 0\n0 1\n", encoding="utf-8")
     Path("net.toml").write_text(BARE, encoding="utf-8")
     return tmp_path

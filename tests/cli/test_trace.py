@@ -61,9 +61,10 @@ def refused(invoke: Invoke, *words: str) -> str:
 # Drawings
 
 
+@pytest.mark.usefixtures("among_samples")
 def test_the_corner_of_the_chessboard(invoke: Invoke) -> None:
-    lines = drawn(invoke, BOARD, "--kernel", "prewitt-v", "--pad-mode", "zero", "--at", "0,0")
-    assert lines[0] == f"convolve at 0,0  {BOARD}, 8x8 -> 8x8"
+    lines = drawn(invoke, "chessboard.png", "--kernel", "prewitt-v", "--pad-mode", "zero", "--at", "0,0")
+    assert lines[0] == f"convolve at 0,0  {'chessboard.png'}, 8x8 -> 8x8"
     assert lines[1] == "window from position x stride - padding: 0 x 1 - 1 = -1, 0 x 1 - 1 = -1"
     assert lines[-16:] == [
         "       -1    0    1",
@@ -86,8 +87,9 @@ def test_the_corner_of_the_chessboard(invoke: Invoke) -> None:
     assert " -1 │  (0)  (0)  (0)│  (0)  (0)  (0)  (0)  (0)  (0)  (0)" in lines
 
 
+@pytest.mark.usefixtures("among_samples")
 def test_the_middle_of_the_brightness_step(invoke: Invoke) -> None:
-    lines = drawn(invoke, STEP, "--kernel", "prewitt-h", "--padding", "valid", "--at", "1,1")
+    lines = drawn(invoke, "brightness-step.png", "--kernel", "prewitt-h", "--padding", "valid", "--at", "1,1")
     assert lines[3:] == [
         "       0     1    2    3     4",
         "  0   50    50   50   50    50",
@@ -248,11 +250,12 @@ def test_many_channels_are_a_list(invoke: Invoke) -> None:
     assert sum("products" in line for line in one) == 3
 
 
+@pytest.mark.usefixtures("among_samples")
 def test_layers_without_windows(invoke: Invoke) -> None:
-    lines = drawn(invoke, DIGITS, "--input", THREE, "--at", "3")
-    assert lines[0] == f"softmax at 3  {THREE}, 10 -> 10"
+    lines = drawn(invoke, "digits.toml", "--input", "digit-3.png", "--at", "3")
+    assert lines[0] == "softmax at 3  digit-3.png, 10 -> 10"
     assert lines[-1] == "98.82% of the probability: the likeliest of 10"
-    lines = drawn(invoke, DIGITS, "--input", THREE, "--layer", "relu1", "--at", "5,6,0")
+    lines = drawn(invoke, "digits.toml", "--input", "digit-3.png", "--layer", "relu1", "--at", "5,6,0")
     assert "negative: cut to zero" in lines
 
 

@@ -30,7 +30,7 @@ IN = OUT + TAPS - 1
 # Channels added up by one product.
 CHUNK = 64
 # Tiles of a band: a product of fewer rows is slower, more do not stay in the cache.
-TILES = 42
+TILES = 28
 
 
 def transforms() -> tuple[Array, Array, Array]:
