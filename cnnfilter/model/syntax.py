@@ -25,7 +25,7 @@ from cnnfilter.model.pipeline import Pipeline
 TOP_KEYS = ("name", "weights", "labels", "init", "seed", "layer")
 LARGEST_FILE = 16 << 20
 # Keys whose values are text, even where they look like numbers.
-_TEXT_KEYS = {"name", "from", "kernel", "weight", "params"}
+_TEXT_KEYS = {"name", "kernel", "weight", "params"}
 
 
 def parse_pipeline(text: str, *, weights: str | None = None, init: str | None = None, seed: int = 0) -> Pipeline:
@@ -188,13 +188,20 @@ def _arguments(place: str, words: Sequence[str]) -> tuple[Any, dict[str, Any]]:
             key = key.replace("-", "_")  # as the options are written
             if key in keys:
                 raise ParameterError("steps", f"{place}: {key} is given twice")
-            keys[key] = _value(value) if key not in _TEXT_KEYS else value.split(",") if key == "from" else value
+            keys[key] = _given(key, value)
         elif main is None:
             main = word
         else:
             told = f"{place}: {word!r} is a second value without a key, after {main!r}{second_meant(words[0], word)}"
             raise ParameterError("steps", told)
     return main, keys
+
+
+def _given(key: str, word: str) -> Any:
+    """The value of a key: text as it is, names of layers apart by commas."""
+    if key == "from":
+        return [name.strip() for name in word.split(",")]
+    return word if key in _TEXT_KEYS else _value(word)
 
 
 def _value(word: str) -> Any:

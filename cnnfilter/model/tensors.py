@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnfilter.core.words import by, like
-from cnnfilter.errors import FileError, ParameterError, UnfitError
+from cnnfilter.errors import FileError, UnfitError
 from cnnfilter.model.classifier import Dense
 from cnnfilter.model.graph import Node, naming
 from cnnfilter.model.layer import Array, Layer, Shape, Tensors
@@ -80,7 +80,7 @@ class Binding:
         assert self._file is not None
         if name not in self._file.shapes:
             near = like(name, [*self._file.shapes])
-            raise UnfitError("weights", f"{node.place}{self.weights} has no tensor {name!r}{near}")
+            raise self._unfit(node, f"{self.weights} has no tensor {name!r}{near}")
         return self._file.shapes[name]
 
     @property
@@ -114,8 +114,8 @@ class Binding:
                     elif getattr(layer, role) is None and not (isinstance(layer, BatchNorm) and name is None):
                         raise self._lack(node, role)
         except FileError as error:
-            wants = next((node.place for node in self.nodes if isinstance(node.layer, Learned)), "")
-            raise ParameterError("weights", f"{wants}{error}") from error
+            wants = next((node for node in self.nodes if isinstance(node.layer, Learned)), self.nodes[0])
+            raise self._unfit(wants, str(error)) from error
 
     def tensors(self, shapes: dict[str, Shape]) -> dict[str, Tensors]:
         """The tensors of every layer that has some, for inputs of these shapes.
@@ -142,11 +142,11 @@ class Binding:
             given = getattr(layer, role)
             if isinstance(given, np.ndarray):
                 found[role] = np.asarray(given, np.float32)
-                _check_shape(node, role, found[role].shape, shape)
+                self._check_shape(node, role, found[role].shape, shape)
                 continue
             name = _tensor_name(layer, role)
             if self._file is not None and name is not None and layer.init is None:
-                _check_shape(node, name, self._shape_in_file(node, name), shape)
+                self._check_shape(node, name, self._shape_in_file(node, name), shape)
                 found[role] = self._file[name]
             elif layer.init or self.init:
                 seed = self.seed if layer.seed is None else layer.seed
@@ -156,6 +156,17 @@ class Binding:
             else:
                 raise self._lack(node, role)
         return found
+
+    def _unfit(self, node: Node, message: str) -> UnfitError:
+        """What is wrong with a layer's weights, said of the pipeline file, where there is one."""
+        if self.source:
+            return UnfitError("file", f"{self.source}: {node.place}{message}")
+        return UnfitError("weights", f"{node.place}{message}")
+
+    def _check_shape(self, node: Node, name: str, came: Shape, wanted: Shape) -> None:
+        if came != wanted:
+            hint = _shape_meant(node.layer, came, wanted)
+            raise self._unfit(node, f"the tensor {name} is {by(came)}, {by(wanted)} is wanted{hint}")
 
     def _lack(self, node: Node, role: str) -> UnfitError:
         lack = f"{node.place}{node.layer.type} has no {role}"
@@ -173,18 +184,15 @@ def _tensor_name(layer: Learned, role: str) -> str | None:
     return f"{layer.params}.{_TORCH_NAMES[role]}" if layer.params is not None else None
 
 
-def _check_shape(node: Node, name: str, came: Shape, wanted: Shape) -> None:
-    if came == wanted:
-        return
-    layer, hint = node.layer, ""
+def _shape_meant(layer: Layer, came: Shape, wanted: Shape) -> str:
+    """What would fit weights whose shape `came` instead of the one `wanted`, where that is known."""
     if isinstance(layer, Conv2d) and (came[0], came[2:]) == (wanted[0], wanted[2:]) and len(came) == 4:
         takes = came[1] * layer.groups
-        hint = f": the input has {wanted[1] * layer.groups} channels, the weights take {takes}"
-        hint += "; put gray before it" if takes == 1 else ""
-        hint += "; a picture in colour (no gray) has 3" if takes == 3 else ""
+        meant = {1: "; put gray before it", 3: "; a picture in colour (no gray) has 3"}.get(takes, "")
+        return f": the input has {wanted[1] * layer.groups} channels, the weights take {takes}{meant}"
     if isinstance(layer, Dense) and len(came) == 2 and came[0] == wanted[0]:
-        hint = f": {wanted[1]} values came, the weights take {came[1]}; a resize at the beginning would fit the size"
-    raise UnfitError("weights", f"{node.place}the tensor {name} is {by(came)}, {by(wanted)} is wanted{hint}")
+        return f": {wanted[1]} values came, the weights take {came[1]}; a resize at the beginning would fit the size"
+    return ""
 
 
 def _drawn(role: str, shape: Shape, seeds: list[int]) -> Array:

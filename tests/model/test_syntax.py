@@ -309,3 +309,9 @@ def test_weights_are_named_in_the_file_that_a_pipeline_becomes(tmp_path: Path) -
     assert 'weights = "x.npz"' in pipeline.to_toml().splitlines()
     with pytest.raises(cnnfilter.ParameterError, match="weight: conv2d holds an array, which text cannot"):
         str(cnnfilter.Pipeline((make("conv2d", {"weight": np.ones((1, 1, 1, 1))}),)))
+
+
+def test_blanks_after_commas_between_names() -> None:
+    steps = "relu name=a | abs name=b | add from={}"
+    assert cnnfilter.parse_pipeline(steps.format("'a, b'")).layers[-1].inputs == ("a", "b")
+    assert cnnfilter.parse_pipeline(steps.format("a,b")).layers[-1].inputs == ("a", "b")

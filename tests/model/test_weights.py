@@ -42,6 +42,12 @@ def test_bias_is_as_the_file_has_it(tmp_path: Path) -> None:
     assert pipeline.summary(RGB.shape).params == 4 * 27
 
 
+def test_what_does_not_fit_is_said_of_the_pipeline_file(tmp_path: Path) -> None:
+    pipeline = loaded(tmp_path, toml(CONV, top=WEIGHTS), features__0__weight=floats(4, 1, 3, 3))
+    with pytest.raises(cnnfilter.ParameterError, match=r"^file: .*\.toml: line 3 .*put gray before it$"):
+        pipeline.run(RGB)
+
+
 def test_a_summary_does_without_the_file(tmp_path: Path) -> None:
     """Layers of which only the file would tell whether they have a bias are counted with one."""
     pipeline = loaded(tmp_path, toml(CONV, top=WEIGHTS))
