@@ -68,7 +68,8 @@ class Reporter:
             )
         if named is None or named == "none":
             raise ParameterError(
-                "report_file", f"the suffix of {shared.report_file!r} names no report; .json .csv .txt do, or --report"
+                "report_file",
+                f"the suffix of {shared.report_file!r} names no report; {' '.join(_BY_SUFFIX)} do, or --report",
             )
         try:
             os.makedirs(os.path.dirname(os.path.realpath(shared.report_file)), exist_ok=True)

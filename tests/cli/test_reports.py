@@ -226,6 +226,19 @@ def test_what_tells_of_a_run_may_lie_in_the_folder_that_it_makes(invoke: Invoke,
     assert json.loads((folder / "out" / "r.json").read_text())["output"] == "out/img.png"
 
 
+@pytest.mark.parametrize("options", [["--report", "none"], ["-q"], ["--report", "none", "--dry-run"]])
+def test_a_report_file_of_no_format_is_refused_where_none_is_shown(
+    invoke: Invoke, folder: Path, options: list[str]
+) -> None:
+    save("img.png", GRAY)
+    told = refused(invoke("convolve", "img.png", "-k", "blur", "--report-file", "x.unknown", *options))
+    assert told.endswith("'x.unknown' names no report; .json .jsonl .ndjson .csv .txt do, or --report")
+    assert entries(folder) == ["img.png"]
+    for name in ("r.jsonl", "r.ndjson"):
+        ok(invoke("convolve", "img.png", "-k", "blur", "--report-file", name, *options))
+        assert json.loads((folder / name).read_text())["input"] == "img.png"
+
+
 def test_two_formats_of_a_report_are_refused(invoke: Invoke, folder: Path) -> None:
     save("img.png", GRAY)
     told = refused(invoke("convolve", "img.png", "-k", "blur", "--report", "json", "--report-file", "y.csv"))
