@@ -196,9 +196,8 @@ def _check_output(
         return
     where = "standard output" if output == STANDARD_STREAM else repr(output)
     if many:
-        right = (
-            "name a folder, as in -o out/" if output == STANDARD_STREAM else f"-o {printable(output)}/ makes a folder"
-        )
+        is_file = output == STANDARD_STREAM or os.path.splitext(output)[1]
+        right = "name a folder, as in -o out/" if is_file else f"-o {printable(output)}/ makes a folder"
         raise ParameterError("output", f"several results do not fit into {where}; {right}")
     if not written:
         raise ParameterError("output", f"the result is a vector, no picture for {where}; -o x.npy takes it")
