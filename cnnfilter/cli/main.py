@@ -90,7 +90,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with _signals():
             code = _invoke(words, state)
             if sys.stdout is not None:  # it may be closed
-                sys.stdout.flush()
+                _flush(told=code != 0)
             return code
     except click.ClickException as error:
         complain(" ".join(error.format_message().split()))
@@ -155,6 +155,18 @@ def _signals() -> Iterator[None]:
 def _restore(handlers: dict[signal.Signals, Any]) -> None:
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+def _flush(*, told: bool) -> None:
+    """Write what standard output holds back; what fails once more after an error that was `told` is no news."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        if not told:
+            raise
+        _silence_stdout()
 
 
 def _silence_stdout() -> None:
