@@ -1,8 +1,8 @@
 """Worker processes behind the interface of `concurrent.futures`.
 
 Each worker is a process with a thread of ours beside it that hands it one job at a time. A worker that dies costs the
-job that it had, and is replaced. Workers are forked from a server that has no threads, or spawned where there is no
-forking; they do their arithmetic on one thread each. One whose parent has died ends after its job.
+job that it had, and is replaced. Workers are forked from a server that has no threads, or spawned where there is none;
+they do their arithmetic on one thread each. One whose parent has died ends after its job.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +26,10 @@ GRACE = 1.0
 # Seconds from one attempt to start a worker to the next.
 RETRIES = (0.02, 0.2)
 
-START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+# Bytes that a socket's path may have: 103 on macOS, 107 on Linux; and those of the server's below the folder for
+# temporary files, as in /pymp-abcdefgh/listener-abcdefgh.
+LONGEST_SOCKET = 103
+SOCKET_BELOW = 32
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -38,17 +42,33 @@ class WorkerDied(Exception):  # noqa: N818 - an event of the operating system's
         self.pid = pid
 
 
+def start_method() -> str:
+    """How workers are started: forked from a server, where there is forking and room for its socket, or spawned."""
+    if not _can_fork():
+        return "spawn"
+    try:
+        folder = tempfile.gettempdir()
+    except OSError:  # there is none that can be written to
+        return "spawn"
+    return "forkserver" if len(os.fsencode(folder)) + SOCKET_BELOW <= LONGEST_SOCKET else "spawn"
+
+
+def _can_fork() -> bool:
+    return "forkserver" in multiprocessing.get_all_start_methods()
+
+
 def start_server() -> None:
-    """Start the server that workers are forked from, where there is forking, unless it is running.
+    """Start the server that workers are forked from, where there is to be one, unless it is running.
 
     It loads what they need while this process goes on, and ends with it.
     """
-    if START_METHOD != "forkserver":
+    if _can_fork():  # what is spawned there has the tracker, too
+        signals.start_tracker()
+    if start_method() != "forkserver":
         return
     from multiprocessing import forkserver
 
     forkserver.set_forkserver_preload(["cnnfilter.batch.process"])
-    signals.start_tracker()
     with signals.held_back():
         forkserver.ensure_running()
 
@@ -58,7 +78,7 @@ class Workers(Executor):
 
     def __init__(self, count: int, initializer: Callable[..., object], *initargs: Any) -> None:
         start_server()
-        self._context = multiprocessing.get_context(START_METHOD)
+        self._context = multiprocessing.get_context(start_method())
         self._initializer, self._initargs = initializer, initargs
         self._waiting: queue.SimpleQueue[tuple[Future[Any], Call] | None] = queue.SimpleQueue()
         self._processes: dict[int, Any] = {}

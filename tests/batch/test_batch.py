@@ -167,6 +167,16 @@ def test_workers_leave_no_folder_behind(run: Run, folder: Path) -> None:
     assert names_in(folder / "scratch") == []
 
 
+def test_workers_where_the_folder_for_temporary_files_has_a_long_name(run: Run, folder: Path) -> None:
+    """No socket has a path that long."""
+    names = fill(folder / "in", 5)
+    scratch = folder / ("t" * 120)
+    scratch.mkdir()
+    assert run("pool", "in", "-o", "out/", "-j", "2", "-q", env={"TMPDIR": str(scratch)}) == (0, b"", b"")
+    assert names_in(folder / "out") == names
+    assert names_in(scratch) == []
+
+
 def test_pool_and_pipelines_have_workers_too(run: Run, folder: Path) -> None:
     names = fill(folder / "in", 5)
     for number, words in enumerate((["pool"], ["pipeline", "--steps", "gray | convolve sobel-v | relu | pool"])):
