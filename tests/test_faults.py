@@ -177,6 +177,18 @@ def test_a_report_file_on_a_full_disk(folder: Path) -> None:
     assert [path.name for path in (folder / "out").iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_report_file_on_a_disk_that_is_full_before(folder: Path) -> None:
+    fill(folder / "in", 8, PIXELS[:9, :9])
+    with small_disk(folder / "disk", 4) as disk:
+        (disk / "old").write_bytes(bytes(4096))
+        arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "--report-file", f"{disk}/report.csv", "-j", "2"]
+        code, told = limited(*arguments)
+        left = [path.name for path in disk.iterdir()]
+    assert code == 1
+    assert "report.csv: the report cannot be written" in one_line(told)
+    assert left == ["old"]
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("report", ["json", "csv", "table"])
 def test_a_batch_with_a_full_standard_output(folder: Path, report: str, jobs: str) -> None:

@@ -42,8 +42,6 @@ class Reporter:
         self.count = 0
         self.total = self.inputs = 0  # images of the run, and those that were told of
         self._last_input: str | None = None
-        if form == "csv":
-            stream.write(csv_header(operation))
 
     @classmethod
     def of(cls, shared: Shared, operation: str, *, is_batch: bool, to_stderr: bool) -> "Reporter":
@@ -79,6 +77,11 @@ class Reporter:
         return cls(named, file, operation, is_batch=is_batch, quiet=shared.quiet, file=shared.report_file)
 
     def __enter__(self) -> "Reporter":
+        with contextlib.ExitStack() as stack:
+            stack.push(self)  # tidies up where not even the header can be written
+            if self.form == "csv":
+                self._write(csv_header(self.operation))
+            stack.pop_all()
         return self
 
     def __exit__(
