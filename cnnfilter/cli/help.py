@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Decorated = Callable[..., Any]
 LEFT = 24  # columns of the options' names
 OTHERS = "Other"  # the heading at the end, where --help is
+ORDER = "cnnfilter.order"  # of a context: its parameters as often as they are given
 
 
 class Option(click.Option):
@@ -74,11 +75,22 @@ class Command(click.Command):
 
             raise click.UsageError(option_meant(error, self, given, ctx), ctx) from error
         if not (ctx.resilient_parsing or ctx.params.get("quiet")):
-            _, _, order = self.make_parser(ctx).parse_args(given)
-            for option, count in Counter(order).items():
+            for option, count in Counter(ctx.meta[ORDER]).items():
                 if isinstance(option, click.Option) and count > 1 and not (option.multiple or option.is_flag):
                     complain(f"warning: {max(option.opts, key=len)} is given {count} times; the last one counts")
         return left
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        """Click's parser; the parameters in the order of the words go into the context, too."""
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_and_note(args: list[str]) -> tuple[dict[str, Any], list[str], list[click.Parameter]]:
+            values, left, ctx.meta[ORDER] = parse(args)
+            return values, left, ctx.meta[ORDER]
+
+        parser.parse_args = parse_and_note  # type: ignore[method-assign]
+        return parser
 
     def _wants_more(self, word: str) -> bool:
         """Whether a word is an option whose value comes next."""
