@@ -44,7 +44,7 @@ class Binding:
 
         return load(self.weights)
 
-    @property
+    @cached_property
     def lacks_file(self) -> bool:
         """Whether the weights file is missing; shapes and cost are told without it."""
         return self.weights is not None and not os.path.lexists(self.weights)
