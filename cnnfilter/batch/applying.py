@@ -21,6 +21,7 @@ from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import by
 from cnnfilter.errors import FileError, UnfitError
 from cnnfilter.images import formats
+from cnnfilter.images.encoding import transparency_lost
 from cnnfilter.images.formats import Format
 from cnnfilter.images.image import Image, Metadata
 from cnnfilter.model.filters import Convolve
@@ -208,8 +209,8 @@ def _written(work: Work, output: _Output, result: NDArray[Any], alpha: NDArray[A
     if form is None or path is None:
         return output.record
     notes = list(output.record.warnings)
-    if alpha is not None and not (file_format.alpha and result.dtype == np.uint8):
-        notes.append(f"{file_format.name} holds no transparency here; it is dropped")
+    if alpha is not None and (lost := transparency_lost(file_format, result.dtype)):
+        notes.append(lost)
         alpha = None
     preview = None
     if work.frames is not None:

@@ -23,6 +23,18 @@ class WriteOptions(NamedTuple):
     strip: bool = False
 
 
+def transparency_lost(file_format: Format, dtype: np.dtype[Any]) -> str | None:
+    """What is said of a picture with samples of `dtype` whose transparency the format cannot hold; None where it can.
+
+    >>> from cnnfilter.images.formats import PNG
+    >>> transparency_lost(PNG, np.dtype(np.uint8)), transparency_lost(PNG, np.dtype(np.uint16))
+    (None, 'png holds no transparency here; it is dropped')
+    """
+    if file_format.alpha and dtype == np.uint8:
+        return None
+    return f"{file_format.name} holds no transparency here; it is dropped"
+
+
 def encoded(image: Image, file_format: Format, options: WriteOptions) -> bytes:
     """The bytes of a picture file.
 

@@ -18,7 +18,7 @@ from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.errors import FileError, OutputError, ParameterError
 from cnnfilter.images import formats, temporary
 from cnnfilter.images.decoding import Header, check_pixels, read_header, read_picture
-from cnnfilter.images.encoding import WriteOptions, encode
+from cnnfilter.images.encoding import WriteOptions, encode, transparency_lost
 from cnnfilter.images.formats import MAX_PIXELS, Format
 from cnnfilter.images.image import Image
 
@@ -82,8 +82,8 @@ def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options:
         kind = "floats" if depth == "float" else f"{depth} bits"
         kind, can = kind + " in colour" * (array.ndim == 3), formats.holders(depth, colour=array.ndim == 3)
         raise ParameterError("array", f"{file_format.name} cannot hold {kind}; {can} can, and uint8 would fit")
-    if alpha is not None and not (file_format.alpha and array.dtype == np.uint8):
-        warnings.warn(f"{name}: {file_format.name} holds no transparency here; it is dropped", stacklevel=2)
+    if alpha is not None and (lost := transparency_lost(file_format, array.dtype)):
+        warnings.warn(f"{name}: {lost}", stacklevel=2)
         alpha = None
     write(name, Image(array, alpha), file_format, options or WriteOptions())
 
