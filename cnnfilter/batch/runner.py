@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from cnnfilter.batch import worth_workers
 from cnnfilter.batch.paths import Job
 from cnnfilter.batch.process import process
 from cnnfilter.batch.report import Record, Totals
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from cnnfilter.batch.cluster.executor import Cluster
     from cnnfilter.batch.workers import Workers
 
-# Fewer images than this are done before workers have started.
-LEAST_FOR_WORKERS = 4
 # Images handed out for each that a worker is at, so that none waits for work or for a slow one before it.
 AHEAD = 4
 
@@ -37,22 +36,20 @@ def run(
 ) -> Totals:
     """Do all jobs, hand every record to `receive` in the order of the inputs, and return the totals.
 
-    `workers` processes are used, by default one a processor; none for fewer than four images, for one worker, and
-    where standard streams take part. A `cluster` does it in their place. A failure that would meet all that follow, as
-    a full disk, ends the run.
+    `workers` processes are used, by default one a processor, where they are worth it and no standard stream takes
+    part. A `cluster` does it in their place. A failure that would meet all that follow, as a full disk, ends the run.
     """
     started = time.perf_counter()
     totals, stopped = Totals(), threading.Event()
-    count = min(workers or processors(), len(jobs))
-    few = len(jobs) < (2 if workers else LEAST_FOR_WORKERS)
     if cluster is not None:
         _receive(cluster.records(jobs, stopped), jobs, totals, receive, stopped)
-    elif count < 2 or few or settings.dry_run or uses_streams(jobs):
+    elif not worth_workers(len(jobs), workers, processors()) or settings.dry_run or uses_streams(jobs):
         here = (list(process(job, steps, settings)) for job in jobs if not stopped.is_set())
         _receive(here, jobs, totals, receive, stopped)
     else:
         from cnnfilter.batch.workers import Workers  # multiprocessing takes as long to load as a small image to filter
 
+        count = min(workers or processors(), len(jobs))
         with _stopping(Workers(count, _tell, steps, settings), jobs) as executor:
             there = _in_order(executor, jobs, count * (1 + AHEAD), steps, stopped)
             _receive(there, jobs, totals, receive, stopped)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from cnnfilter.batch import LEAST_FOR_WORKERS, worth_workers
 from cnnfilter.cli import completion
 from cnnfilter.cli.help import OTHERS, under
 from cnnfilter.core.vocabulary import ALPHAS, DEPTHS, GRAYS, MAPPINGS
@@ -166,8 +167,9 @@ def shared_options(command: Command) -> Command:
 
 def _will_want_workers(shared: Shared) -> bool:
     """Whether this looks like a batch for workers; a wrong guess costs a process that ends with this one."""
-    many = len(shared.inputs) > 3 or any(map(os.path.isdir, shared.inputs))
-    return many and shared.jobs != 1 and shared.cluster is None and not shared.dry_run and (os.cpu_count() or 1) > 1
+    images = LEAST_FOR_WORKERS if any(map(os.path.isdir, shared.inputs)) else len(shared.inputs)
+    spared = shared.dry_run or shared.cluster is not None
+    return not spared and worth_workers(images, shared.jobs, os.cpu_count() or 1)
 
 
 def decorated(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
