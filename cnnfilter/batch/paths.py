@@ -153,7 +153,7 @@ def plan_jobs(
             that names no format, a folder that is missing or cannot be written to.
     """
     wanted = formats.by_name(format_name) if format_name else None
-    to_folder = output is not None and (output.endswith(("/", os.sep)) or os.path.isdir(output))
+    to_folder = is_folder(output)
     to_array = wanted == formats.NPY or (
         wanted is None and not to_folder and formats.by_suffix(output or "") == formats.NPY
     )
@@ -276,10 +276,14 @@ def identity(path: str) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
+def is_folder(output: str | None) -> bool:
+    """Whether the results go into a folder: one that is there, or one that is meant, by a slash at its end."""
+    return output is not None and (output.endswith(("/", os.sep)) or os.path.isdir(output))
+
+
 def is_made_for(output: str | None, path: str) -> bool:
-    """Whether `path` is in the folder that is made for the results where it is missing."""
-    to_folder = output is not None and output.endswith(("/", os.sep))
-    return to_folder and os.path.dirname(os.path.realpath(path)) == os.path.realpath(output or "")
+    """Whether `path` is in the folder for the results, which is made where it is missing."""
+    return is_folder(output) and os.path.dirname(os.path.realpath(path)) == os.path.realpath(output or "")
 
 
 def check_folder(folder: str, parameter: str = "output", *, may_be_made: bool = False) -> None:

@@ -95,8 +95,7 @@ def _name_missing(sources: list[Source], output: str | None) -> None:
     Raises:
         ParameterError: names the input.
     """
-    to_file = output is not None and not output.endswith(("/", os.sep)) and not os.path.isdir(output)
-    if to_file and len(sources) > 1:
+    if output is not None and not paths.is_folder(output) and len(sources) > 1:
         for source in sources:
             if source.path != STANDARD_STREAM and not os.path.lexists(source.path):
                 raise ParameterError("input", f"{printable(source.path)}: no such file")
