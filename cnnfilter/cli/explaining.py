@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -13,7 +12,7 @@ from rich.text import Text
 from cnnfilter.batch.reading import is_finite
 from cnnfilter.batch.report import json_line
 from cnnfilter.cli.drawing.canvas import Canvas
-from cnnfilter.cli.inspecting import ONLY_POOL, Inspection
+from cnnfilter.cli.inspecting import ONLY_POOL, PIPELINES, TENSORS, Inspection, is_named, is_picture
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core import npy
 from cnnfilter.core.catalogue import FAMILIES, KERNEL_FILES, LAYER_MEANINGS, kernel_names
@@ -28,7 +27,6 @@ from cnnfilter.images.decoding import Header
 if TYPE_CHECKING:
     from cnnfilter.model.pipeline import Pipeline
 
-PIPELINES, TEXTS, TENSORS = (".toml",), (".txt", ".csv"), (".npz", ".safetensors")
 LISTED = ("kernels", "layers", "formats")
 # An array of two axes up to this size, with floats or signed entries, is taken for a kernel.
 LARGEST_KERNEL_ARRAY = 31
@@ -128,20 +126,18 @@ def _network(inspection: Inspection) -> "tuple[str, Callable[[], Pipeline]] | No
 
 def _of_thing(name: str, inspection: Inspection) -> Explained:
     """The explanation of a thing: an existing file first, then a kernel, a layer, an option."""
-    suffix = PurePath(name).suffix.lower()
-    if name == STANDARD_STREAM or os.path.lexists(name) or formats.by_suffix(name) not in (None, formats.NPY):
-        if suffix in PIPELINES:
-            from cnnfilter.model.syntax import load_pipeline
-
-            return _of_pipeline(load_pipeline(name), name, _input(inspection))
-        if suffix in TENSORS:
-            return _of_tensors(name)
-        if _is_kernel_array(name):
-            return _noted(_of_kernel(name, inspection), f"{TAKEN} cnnfilter inspect - < {printable(name)}")
-        if suffix not in TEXTS:
-            return _of_image(name, inspection)
-    elif suffix in (*PIPELINES, *TENSORS, *KERNEL_FILES):
+    if not os.path.lexists(name) and is_named(name, (*PIPELINES, *TENSORS, *KERNEL_FILES)):
         raise FileError(name, "no such file")
+    if is_named(name, PIPELINES):
+        from cnnfilter.model.syntax import load_pipeline
+
+        return _of_pipeline(load_pipeline(name), name, _input(inspection))
+    if is_named(name, TENSORS):
+        return _of_tensors(name)
+    if _is_kernel_array(name):
+        return _noted(_of_kernel(name, inspection), f"{TAKEN} cnnfilter inspect - < {printable(name)}")
+    if is_picture(name):
+        return _of_image(name, inspection)
     return _of_word(name) or _of_kernel(name, inspection)
 
 
@@ -176,7 +172,7 @@ def _of_word(name: str) -> Explained | None:
 
 def _is_kernel_array(name: str) -> bool:
     """Whether a file is an npy array that is rather a kernel or a bank than a picture; none holds NaN."""
-    if PurePath(name).suffix.lower() != ".npy" or not os.path.isfile(name):
+    if not is_named(name, (".npy",)) or not os.path.isfile(name):
         return False
     try:
         with open(name, "rb") as file:

@@ -1,6 +1,7 @@
-"""The options of `inspect`: its own, and those of the other commands that change a result."""
+"""The options of `inspect`: its own, and those of the other commands that change a result; its things by name."""
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,7 +13,8 @@ from cnnfilter.cli import completion
 from cnnfilter.cli.help import under
 from cnnfilter.cli.operations import parameters, refuse_two_sizes
 from cnnfilter.cli.options import Command, decorated
-from cnnfilter.core.vocabulary import Mapping
+from cnnfilter.core.vocabulary import STANDARD_STREAM, Mapping
+from cnnfilter.images import formats
 
 _files, _tracing, _report = under("Input and output"), under("Tracing"), under("Report")
 
@@ -45,6 +47,8 @@ _OWN: tuple[Callable[[Command], Command], ...] = (
 _OTHERS = ("steps", "file", "weights", "init", "seed", "mapping", "depth", "gray", "alpha", "max_pixels", "verbose")
 # Options that pool has and convolve has not, and that so tell that pool is meant.
 ONLY_POOL = ("kind", "size", "ceil_mode", "count_include_pad")
+# Suffixes of things that are no pictures.
+PIPELINES, TEXTS, TENSORS = (".toml",), (".txt", ".csv"), (".npz", ".safetensors")
 # Options that are no keys of a layer.
 _NO_KEYS = ("kernels", "is_global", "taps", "maps")
 
@@ -109,3 +113,19 @@ class Inspection:
         }
         own = {field.name: context.params[field.name] for field in fields(cls) if field.name not in groups}
         return cls(**own, **groups)
+
+
+def is_named(thing: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether the name of a thing ends as one of its kind.
+
+    >>> is_named("edges.TOML", PIPELINES), is_named("sobel-v", PIPELINES)
+    (True, False)
+    """
+    return os.path.splitext(thing)[1].lower() in suffixes
+
+
+def is_picture(thing: str) -> bool:
+    """Whether a thing is a picture, there or not, and no pipeline or kernel in text that pictures go through."""
+    if is_named(thing, PIPELINES + TEXTS):
+        return False
+    return thing == STANDARD_STREAM or os.path.lexists(thing) or formats.by_suffix(thing) is not None

@@ -11,12 +11,11 @@ from cnnfilter.batch.outputs import form_of
 from cnnfilter.batch.reading import NOT_FINITE, is_finite, prepared
 from cnnfilter.batch.report import json_line
 from cnnfilter.batch.settings import Settings
-from cnnfilter.cli.inspecting import ONLY_POOL, Inspection
+from cnnfilter.cli.inspecting import ONLY_POOL, PIPELINES, Inspection, is_named, is_picture
 from cnnfilter.cli.network import loaded
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core.kernels import kernel
 from cnnfilter.core.samples import scaled_levels
-from cnnfilter.core.vocabulary import STANDARD_STREAM
 from cnnfilter.core.words import printable
 from cnnfilter.errors import CnnfilterError, FileError, ParameterError, UnfitError
 from cnnfilter.images import files, formats
@@ -91,7 +90,7 @@ def position(text: str) -> Position:
 def _requests(inspection: Inspection) -> Iterator[Request]:
     """The pipelines and pictures that are meant: things, or what the options name."""
     operations, things = list(_operations(inspection)), inspection.things
-    pictures = [thing for thing in things if operations or _is_picture(thing)]
+    pictures = [thing for thing in things if operations or is_picture(thing)]
     if pictures and inspection.input is not None:
         raise ParameterError("", f"--input: is a second picture beside {printable(pictures[0])}; one is enough")
     if not things and inspection.input is None:
@@ -102,14 +101,6 @@ def _requests(inspection: Inspection) -> Iterator[Request]:
         raise ParameterError(option, f"the operation is missing: --kernel for convolve, {ways}")
     for picture in pictures or [_picture(inspection)]:
         yield from (Request(operation, picture) for operation in operations)
-
-
-def _is_picture(thing: str) -> bool:
-    """Whether a thing is a picture, and not a pipeline or a kernel that it goes through."""
-    suffix = os.path.splitext(thing)[1].lower()
-    if suffix in (".toml", ".txt", ".csv"):
-        return False
-    return thing == STANDARD_STREAM or os.path.lexists(thing) or formats.by_suffix(thing) is not None
 
 
 def _operations(inspection: Inspection) -> Iterator[Pipeline]:
@@ -146,7 +137,7 @@ def _refuse_windows(inspection: Inspection) -> None:
 
 def _of_thing(thing: str, inspection: Inspection) -> Pipeline:
     """The pipeline that a thing is: a file, or a kernel."""
-    if thing.lower().endswith(".toml"):
+    if is_named(thing, PIPELINES):
         _refuse_windows(inspection)
         return loaded(thing, inspection.pipeline)
     return Pipeline((Convolve(kernel(thing), **inspection.convolve),))
