@@ -13,16 +13,19 @@ import interrupt
 from conftest import plain_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 @contextlib.contextmanager
-def started(*arguments: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The command as a process that is gone at the end; `options` are those of Popen."""
+def started(*arguments: str, under: Sequence[str] = (), **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The command as a process that is gone at the end.
+
+    `under` is a command before it that starts it, as nohup; `options` are those of Popen.
+    """
     chosen: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     chosen |= {"env": plain_environment(), "bufsize": 0, **options}  # unbuffered: lines may be read one by one
     process: subprocess.Popen[bytes]
-    with subprocess.Popen([sys.executable, "-m", "cnnfilter", *arguments], **chosen) as process:
+    with subprocess.Popen([*under, sys.executable, "-m", "cnnfilter", *arguments], **chosen) as process:
         try:
             yield process
         finally:

@@ -26,6 +26,7 @@ import PIL.Image
 import pytest
 from conftest import plain_environment
 from outcomes import one_line, refused
+from processes import marked, started
 
 from cnnfilter.errors import FileError
 from cnnfilter.images import files
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from conftest import Invoke, Run
+    from numpy.typing import NDArray
 
 NOISE = np.random.default_rng(31)
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24  # linux/capability.h, linux/prctl.h
@@ -193,20 +195,12 @@ def test_a_report_file_on_a_disk_that_is_full_before(folder: Path) -> None:
 @pytest.mark.parametrize("report", ["json", "csv", "table"])
 def test_a_batch_with_a_full_standard_output(folder: Path, report: str, jobs: str) -> None:
     fill(folder / "in", 8, PIXELS[:9, :9])
-    options = ["--report", report, "-j", jobs]
-    mark = f"full-{os.getpid()}-{time.monotonic_ns()}"
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "cnnfilter", "convolve", "in", "-k", "blur", "-o", "out/", *options],
-            stdin=subprocess.DEVNULL,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            env=plain_environment(**{interrupt.MARK: mark}),
-            timeout=30,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert "standard output" in one_line(done.stderr.decode())
+    arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "--report", report, "-j", jobs]
+    mark, environment = marked("full")
+    with Path("/dev/full").open("wb") as full, started(*arguments, env=environment, stdout=full) as process:
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "standard output" in one_line(told.decode())
     assert interrupt.wait_until_gone(mark) == []
     assert list(folder.glob("out/.*")) == []
 
@@ -297,6 +291,24 @@ def test_a_named_folder_that_may_not_be_read_is_named(folder: Path) -> None:
 # Signals
 
 
+BATCH = ("convolve", "in", "-k", "blur", "-o", "out/", "-q")
+
+
+def noise(height: int, width: int) -> NDArray[np.uint8]:
+    return NOISE.integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def ignoring(number: signal.Signals) -> tuple[str, ...]:
+    """A shell that ignores a signal and becomes the command after it, which ignores it, too."""
+    return ("sh", "-c", f'trap "" {number.name[3:]}; exec "$@"', "sh")
+
+
+def wait_for(file: Path) -> None:
+    until = time.monotonic() + 20
+    while not file.exists() and time.monotonic() < until:
+        time.sleep(0.002)
+
+
 def test_batches_interrupted_at_random_moments(tmp_path: Path) -> None:
     """A short form of tests/interrupt.py."""
     tally = interrupt.interrupt(tmp_path, 8, seed=random.randrange(2**32), images=12)
@@ -307,11 +319,10 @@ def test_batches_interrupted_at_random_moments(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_in_the_middle_of_writing(folder: Path, number: signal.Signals, code: int) -> None:
     """It comes while a temporary file is there, without workers."""
-    names = fill(folder / "in", 40, NOISE.integers(0, 256, (500, 700, 3)).astype(np.uint8))
+    names = fill(folder / "in", 40, noise(500, 700))
     shutil.copytree(folder / "in", folder / "out")
     old = contents(folder / "out")
-    arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", "-j", "1"]
-    with subprocess.Popen([sys.executable, "-m", "cnnfilter", *arguments], stderr=subprocess.PIPE) as process:
+    with started(*BATCH, "-j", "1") as process:
         until = time.monotonic() + 20
         while not list(folder.glob("out/.*")) and time.monotonic() < until:
             time.sleep(0.001)
@@ -327,18 +338,11 @@ def test_a_signal_in_the_middle_of_writing(folder: Path, number: signal.Signals,
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_impatient_user_gets_the_same_end(folder: Path, jobs: str) -> None:
     """Interrupts that come while the first is obeyed change nothing."""
-    names = fill(folder / "in", 40, NOISE.integers(0, 256, (300, 500, 3)).astype(np.uint8))
-    mark = f"impatient-{os.getpid()}-{time.monotonic_ns()}"
-    arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", "-j", jobs]
-    with subprocess.Popen(
-        [sys.executable, "-m", "cnnfilter", *arguments],
-        stderr=subprocess.PIPE,
-        env=plain_environment(**{interrupt.MARK: mark}),
-        start_new_session=True,
-    ) as process:
+    names = fill(folder / "in", 40, noise(300, 500))
+    mark, environment = marked("impatient")
+    with started(*BATCH, "-j", jobs, env=environment, start_new_session=True) as process:
+        wait_for(folder / "out" / names[1])
         until = time.monotonic() + 20
-        while not (folder / "out" / names[1]).exists() and time.monotonic() < until:
-            time.sleep(0.002)
         while process.poll() is None and time.monotonic() < until:
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(0.01)
@@ -355,20 +359,11 @@ def test_an_impatient_user_gets_the_same_end(folder: Path, jobs: str) -> None:
 @pytest.mark.parametrize("ignored", [False, True], ids=["heeded", "nohup"])
 def test_a_closed_terminal(folder: Path, jobs: str, ignored: bool) -> None:
     """All processes get a hang-up: it ends the run like a termination, unless `nohup` has them ignore it."""
-    names = fill(folder / "in", 30, NOISE.integers(0, 256, (300, 500, 3)).astype(np.uint8))
-    mark = f"closed-{os.getpid()}-{time.monotonic_ns()}"
-    arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", "-j", jobs]
-    with subprocess.Popen(
-        [*(["nohup"] if ignored else []), sys.executable, "-m", "cnnfilter", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=plain_environment(**{interrupt.MARK: mark}),
-        start_new_session=True,
-    ) as process:
-        until = time.monotonic() + 20
-        while not (folder / "out" / names[2]).exists() and time.monotonic() < until:
-            time.sleep(0.002)
+    names = fill(folder / "in", 30, noise(300, 500))
+    mark, environment = marked("closed")
+    under = ["nohup"] if ignored else []
+    with started(*BATCH, "-j", jobs, under=under, env=environment, start_new_session=True) as process:
+        wait_for(folder / "out" / names[2])
         os.killpg(process.pid, signal.SIGHUP)
         _, told = process.communicate(timeout=60)
     assert process.returncode == (0 if ignored else 129)
@@ -382,18 +377,10 @@ def test_a_closed_terminal(folder: Path, jobs: str, ignored: bool) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_that_were_ignored_at_the_start_stay_so(folder: Path, jobs: str, number: signal.Signals) -> None:
     """A script says so by trap "" TERM, and of SIGINT by each command that it starts with &."""
-    names = fill(folder / "in", 12, NOISE.integers(0, 256, (300, 500, 3)).astype(np.uint8))
-    mark = f"ignored-{os.getpid()}-{time.monotonic_ns()}"
-    arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", "-j", jobs]
-    with subprocess.Popen(
-        ["sh", "-c", f'trap "" {number.name[3:]}; exec "$@"', "sh", sys.executable, "-m", "cnnfilter", *arguments],
-        stderr=subprocess.PIPE,
-        env=plain_environment(**{interrupt.MARK: mark}),
-        start_new_session=True,
-    ) as process:
-        until = time.monotonic() + 20
-        while not (folder / "out" / names[1]).exists() and time.monotonic() < until:
-            time.sleep(0.002)
+    names = fill(folder / "in", 12, noise(300, 500))
+    mark, environment = marked("ignored")
+    with started(*BATCH, "-j", jobs, under=ignoring(number), env=environment, start_new_session=True) as process:
+        wait_for(folder / "out" / names[1])
         os.killpg(process.pid, number)  # the workers get it, too
         _, told = process.communicate(timeout=60)
     assert (process.returncode, told) == (0, b"")
@@ -402,22 +389,16 @@ def test_signals_that_were_ignored_at_the_start_stay_so(folder: Path, jobs: str,
 
 
 def test_workers_that_ignore_a_termination_end_with_an_interrupted_run(folder: Path) -> None:
-    names = fill(folder / "in", 40, NOISE.integers(0, 256, (300, 500, 3)).astype(np.uint8))
-    mark = f"stubborn-{os.getpid()}-{time.monotonic_ns()}"
-    arguments = ["convolve", "in", "-k", "blur", "-o", "out/", "-q", "-j", "4"]
-    with subprocess.Popen(
-        ["sh", "-c", 'trap "" TERM; exec "$@"', "sh", sys.executable, "-m", "cnnfilter", *arguments],
-        stderr=subprocess.PIPE,
-        env=plain_environment(**{interrupt.MARK: mark}),
-    ) as process:
-        until = time.monotonic() + 20
-        while not (folder / "out" / names[1]).exists() and time.monotonic() < until:
-            time.sleep(0.002)
+    names = fill(folder / "in", 40, noise(300, 500))
+    mark, environment = marked("stubborn")
+    with started(*BATCH, "-j", "4", under=ignoring(signal.SIGTERM), env=environment) as process:
+        wait_for(folder / "out" / names[1])
         process.send_signal(signal.SIGINT)
-        started = time.monotonic()
+        before = time.monotonic()
         _, told = process.communicate(timeout=20)
+        seconds = time.monotonic() - before
     assert process.returncode == 130
-    assert time.monotonic() - started < 1.5  # half a second for all workers together, not for each
+    assert seconds < 1.5  # half a second for all workers together, not for each
     one_line(told.decode())
     assert interrupt.wait_until_gone(mark) == []
     assert sorted(set(contents(folder / "out")) - set(names)) == []
