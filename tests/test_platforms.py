@@ -1,10 +1,11 @@
-"""A system without what POSIX alone has: the same results, by the fallbacks."""
+"""A system without what POSIX alone has, or without room for temporary files: the same results, by the fallbacks."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import cnnfilter
 
@@ -25,10 +26,21 @@ from cnnfilter.cli.main import run
 if __name__ == "__main__":
     sys.exit(run(sys.argv[1:]))
 """
+# As in a container whose file system is read-only.
+NO_TEMPORARY_FILES = """
+import sys, tempfile
+def gettempdir():
+    raise FileNotFoundError(2, "No usable temporary directory found")
+tempfile.gettempdir = gettempdir
+from cnnfilter.cli.main import run
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
+"""
 
 
-def test_a_batch_with_workers(folder: Path) -> None:
-    (folder / "without.py").write_text(WITHOUT)
+@pytest.mark.parametrize("script", [WITHOUT, NO_TEMPORARY_FILES], ids=["no-posix", "no-temporary-files"])
+def test_a_batch_with_workers(folder: Path, script: str) -> None:
+    (folder / "without.py").write_text(script)
     rng = np.random.default_rng(1)
     pictures = {name: rng.integers(0, 256, (20, 30), np.uint8) for name in ("a", "b", "c")}
     for name, pixels in pictures.items():

@@ -48,7 +48,7 @@ def start_method() -> str:
         return "spawn"
     try:
         folder = tempfile.gettempdir()
-    except OSError:  # there is none that can be written to
+    except OSError:  # none can be written to
         return "spawn"
     return "forkserver" if len(os.fsencode(folder)) + SOCKET_BELOW <= LONGEST_SOCKET else "spawn"
 
