@@ -30,6 +30,8 @@ if os.environ.get("CI"):
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # by nohup, for the tests themselves; no command inherits this
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 class Result(NamedTuple):
