@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Timed = Callable[[int], float]
 
 # A measurement takes at least so many milliseconds, by repetition.
-LEAST = 2.0
+LEAST = 25.0
 # How far responses of banks may be apart, of the largest: PyTorch's way rounds, too.
 BANKS_WITHIN = 2e-5
 # Seconds until the threads of the other process sleep.

@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine.floats import shares
+from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.separable import pitch, toeplitz
 from cnnfilter.core.engine.task import Correlation
 
@@ -60,15 +61,15 @@ class Dense:
         self.workload = outputs * columns * self.channels * self.matrix.shape[1]
         self.why = f"a kernel of {' x '.join(map(str, windows.size))} as one product a tile, in {dtype}"
 
-    def bound(self, samples: Array) -> Callable[[], Array]:
+    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         count, values, size = self.windows.size[1], self.columns * self.channels, self.dtype.itemsize
         under = self.matrix.shape[1] // count
         wide = self.pieces * self.across
-        copies = np.zeros((count, under, wide), self.dtype)
+        copies = memory.full((count, under, wide), self.dtype, 0)
         filled = copies[:, :, :values].reshape(count, under, self.columns, self.channels)
         below = as_strided(copies, (self.pieces, count * under, self.across), (self.across * size, wide * size, size))
-        sums = np.empty((self.rows // self.down, self.down, wide), self.dtype)
+        sums = memory.empty((self.rows // self.down, self.down, wide), self.dtype)
         shape = (len(sums), self.pieces, self.down, self.across)
         made = as_strided(sums, shape, (sums.strides[0], self.across * size, wide * size, size))
         result = sums[:, :, :values].reshape(self.rows, self.columns, self.channels)

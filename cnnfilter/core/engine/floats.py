@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cnnfilter.core.engine import outputs, products, shifts, threads
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.padding import padded_tile
+from cnnfilter.core.engine.scratch import Pieces, pieces
 from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
@@ -45,11 +46,12 @@ class Method(Protocol):
     planar: bool
     workload: int
 
-    def bound(self, samples: Array) -> Callable[[], Array]:
+    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """What makes sums (rows, columns, channels) of the samples that are in `samples` when it is called.
 
-        These are (rows, pitch), or (rows, channels, pitch) if planar. The next call overwrites the sums. All views are
-        made here: between products there is little for threads to wait for each other.
+        The samples are (rows, pitch), or (rows, channels, pitch) if planar; its arrays come from `memory`. The next call
+        overwrites the sums. All views are made here: between products there is little for threads to wait for each
+        other.
         """
         ...
 
@@ -58,15 +60,15 @@ class Method(Protocol):
 class Direct(Method, Protocol):
     """A method that can put responses where they belong: sums and a bias a filter, without a pass of their own."""
 
-    def bound_to(self, samples: Array, bias: Array) -> Callable[[Array], None]:
+    def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
         """What puts sums plus `bias` of the samples in `samples` into an array (rows, columns, filters)."""
         ...
 
 
-def in_own_memory(method: Direct, samples: Array, filters: int) -> Callable[[], Array]:
+def in_own_memory(method: Direct, samples: Array, memory: Pieces, filters: int) -> Callable[[], Array]:
     """What `bound` gives, of a method that can put responses anywhere."""
-    sums = np.empty((method.rows, method.columns, filters), method.dtype)
-    respond = method.bound_to(samples, np.zeros(filters, method.dtype))
+    sums = memory.empty((method.rows, method.columns, filters), method.dtype)
+    respond = method.bound_to(samples, memory, np.zeros(filters, method.dtype))
 
     def compute() -> Array:
         respond(sums)
@@ -121,16 +123,17 @@ def tiles(method: Method, rows: int, columns: int) -> list[Tile]:
 
 def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slice, Array]]:
     """(rows of the output, their sums), tiles side by side at a time; overwritten by the next."""
-    tiled = _Tiled(method, task, image)
-    rows, columns, channels = tiled.output
-    wide = np.empty((min(method.rows, rows), columns, channels), method.dtype)
-    for across in _beside(tiles(method, rows, columns)):
-        with np.errstate(over="ignore", invalid="ignore"):
-            for tile in across:
-                place = tiled.place(tile)
-                values = wide[: place.down.stop - place.down.start]
-                values[:, place.across] = tiled.values(tile)[place.kept]
-        yield place.down, values
+    with pieces() as memory:
+        tiled = _Tiled(method, task, image, memory)
+        rows, columns, channels = tiled.output
+        wide = memory.empty((min(method.rows, rows), columns, channels), method.dtype)
+        for across in _beside(tiles(method, rows, columns)):
+            with np.errstate(over="ignore", invalid="ignore"):
+                for tile in across:
+                    place = tiled.place(tile)
+                    values = wide[: place.down.stop - place.down.start]
+                    values[:, place.across] = tiled.values(tile)[place.kept]
+            yield place.down, values
 
 
 def _beside(every: list[Tile]) -> Iterator[list[Tile]]:
@@ -146,8 +149,9 @@ def run(fused: Fused, image: Array, count: int) -> tuple[Array, int]:
     is_direct = fused.levels.samples is None and isinstance(fused.method, Direct)
 
     def work(items: Iterator[Tile]) -> int:
-        tiled = _Tiled(fused.method, fused.task, image)
-        with np.errstate(over="ignore", invalid="ignore"):  # where it matters the plain strategy steps in
+        # Where there is something to warn of, the plain strategy steps in.
+        with pieces() as memory, np.errstate(over="ignore", invalid="ignore"):
+            tiled = _Tiled(fused.method, fused.task, image, memory)
             return tiled.respond(items, out, fused.levels) if is_direct else tiled.store(items, out, fused.levels)
 
     return out, threads.share(every, work, min(count, len(every)))
@@ -162,10 +166,10 @@ class _Place(NamedTuple):
 
 
 class _Tiled:
-    """A method with scratch of its own, for one image after whose tiles it is called."""
+    """A method bound to memory, for one image after whose tiles it is called."""
 
-    def __init__(self, method: Method, task: Correlation, image: Array) -> None:
-        self.method, self.task, self.image = method, task, image
+    def __init__(self, method: Method, task: Correlation, image: Array, memory: Pieces) -> None:
+        self.method, self.task, self.image, self.memory = method, task, image, memory
         self.output = task.output_shape((image.shape[0], image.shape[1], image.shape[2]))
         self.checked = image.dtype.kind == "f"
         windows = task.windows
@@ -178,14 +182,14 @@ class _Tiled:
         height = (method.rows - 1) * windows.stride[0] + windows.extent[0]
         channels = 1 if task.sum_channels else image.shape[2]
         shape = (height, channels, method.pitch) if method.planar else (height, method.pitch)
-        self.scratch = np.zeros(shape, method.dtype)
+        self.scratch = memory.full(shape, method.dtype, 0)
         samples = self.scratch.transpose(0, 2, 1) if method.planar else _pixels(self.scratch, channels)
         self.samples = samples[: counts[0], : counts[1]]
 
     @cached_property
     def compute(self) -> Callable[[], Array]:
         """Sums of the samples that are loaded."""
-        return self.method.bound(self.scratch)
+        return self.method.bound(self.scratch, self.memory)
 
     def place(self, tile: Tile) -> _Place:
         (y, x), (top, left) = tile.start, tile.first
@@ -210,7 +214,8 @@ class _Tiled:
         assert isinstance(self.method, Direct)
         whole = self.method.rows, self.method.columns
         bias = np.broadcast_to(np.asarray(levels.bias, FLOAT32), self.output[2:])
-        respond, finish = self.method.bound_to(self.scratch, bias), levels.bound(self.method.dtype)
+        respond, finish = self.method.bound_to(self.scratch, self.memory, bias), levels.bound(self.method.dtype)
+        own: Array | None = None
         for tile in items:
             down, across, kept = self.place(tile)
             target = out[down, across]
@@ -219,7 +224,9 @@ class _Tiled:
             elif target.shape[:2] == whole:
                 respond(target)
             else:
-                finish(self.compute()[kept], target)
+                own = self.memory.empty((*whole, *self.output[2:]), self.method.dtype) if own is None else own
+                respond(own)
+                np.copyto(target, own[kept])
         return 0
 
     def _loaded(self, tile: Tile) -> bool:

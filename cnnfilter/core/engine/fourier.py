@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
@@ -43,9 +44,9 @@ class Fourier:
         self.workload = outputs * columns * self.channels * 256
         self.why = f"a kernel of {' x '.join(map(str, windows.size))} as a product of spectra, in {dtype}"
 
-    def bound(self, samples: Array) -> Callable[[], Array]:
+    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
-        sums = np.empty((self.channels, self.rows, self.columns), self.dtype)
+        sums = memory.empty((self.channels, self.rows, self.columns), self.dtype)
         result = sums.transpose(1, 2, 0)
 
         def compute() -> Array:

@@ -5,8 +5,12 @@ are very wide: then it is signals of the program at a time (2 to 6 mostly) x row
 50 MB for 15 x 15 over rows of 100,000 RGB pixels. As many arrays are kept as an image has threads, of at most KEPT
 bytes each; larger ones are freed at once. With the memory is kept what was bound to it last (views cost more than a
 band of a small image), so that the same work finds it again.
+
+Methods for floats take their arrays piece by piece instead, from memory that is kept in the same way: 1 to 5 MB a
+thread for most, and as much as a tile of large kernels or many channels needs.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +36,35 @@ class _Spare(NamedTuple):
     bound: Any
 
 
+class Pieces:
+    """Memory that is taken piece by piece, and is there again for the next to borrow it."""
+
+    def __init__(self) -> None:
+        self._memory, self._taken = _aligned(0), 0
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """An array of any content."""
+        size, start = math.prod(shape) * dtype.itemsize, self._taken
+        self._taken += -(-size // LINE) * LINE
+        if self._taken > self._memory.size:
+            return np.empty(shape, dtype)
+        return self._memory[start : start + size].view(dtype).reshape(shape)
+
+    def full(self, shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> NDArray[Any]:
+        """An array of one value."""
+        made = self.empty(shape, dtype)
+        made.fill(value)
+        return made
+
+    def settle(self) -> None:
+        """All pieces are given back; the next time there is room for as many."""
+        if self._memory.size < self._taken <= KEPT:
+            self._memory = _aligned(self._taken)
+        self._taken = 0
+
+
 _spare: list[_Spare] = []  # those used last at the end
+_pieces: list[Pieces] = []
 _lock = threading.Lock()
 
 
@@ -56,6 +88,20 @@ def borrowed(size: int, bind: Callable[[Memory], Bound], key: object) -> Iterato
             if chosen.memory.size <= KEPT:
                 _spare.append(chosen)
                 del _spare[: max(0, len(_spare) - threads())]
+
+
+@contextmanager
+def pieces() -> Iterator[Pieces]:
+    """Memory for what a thread needs until it has done its part of an image."""
+    with _lock:
+        memory = _pieces.pop() if _pieces else Pieces()
+    try:
+        yield memory
+    finally:
+        memory.settle()
+        with _lock:
+            _pieces.append(memory)
+            del _pieces[: max(0, len(_pieces) - threads())]
 
 
 def _aligned(size: int) -> Memory:

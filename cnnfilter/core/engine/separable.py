@@ -20,6 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine.floats import shares
+from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import Windows
 
@@ -108,15 +109,15 @@ class Separable:
         self.workload = outputs * columns * self.channels * (self.vertical.shape[1] + len(self.horizontal))
         self.why = f"a kernel of rank 1; {len(column)} + {len(row)} taps instead of {task.weights.size}, in {dtype}"
 
-    def bound(self, samples: Array) -> Callable[[], Array]:
+    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         size, apart = self.dtype.itemsize, self.pitch * self.dtype.itemsize
         bands = self.rows // self.down
-        smooth = np.empty((bands, self.down, self.pitch), self.dtype)
+        smooth = memory.empty((bands, self.down, self.pitch), self.dtype)
         shape = (self.pieces, self.rows, len(self.horizontal))
         chunks = as_strided(smooth, shape, (self.advance * size, apart, size))
         wide = self.pieces * self.across
-        sums = np.empty((self.rows, wide), self.dtype)
+        sums = memory.empty((self.rows, wide), self.dtype)
         made = as_strided(sums, (self.pieces, self.rows, self.across), (self.across * size, wide * size, size))
         result = sums[:, : self.columns * self.channels].reshape(self.rows, self.columns, self.channels)
         smooth = smooth[:, :, : self.line]

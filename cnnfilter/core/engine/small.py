@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.columns import Columns
+from cnnfilter.core.engine.columns import FEW, Columns
 from cnnfilter.core.engine.floats import FLOAT32
 from cnnfilter.core.engine.padding import padded_tile
+from cnnfilter.core.engine.planes import Planes
+from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
@@ -28,9 +30,9 @@ _kept: dict[Hashable, "Small"] = {}
 class Small:
     """A bank of one group over an image of one tile, for any weights of its shape."""
 
-    def __init__(self, task: Correlation, shape: tuple[int, int, int], columns: Columns) -> None:
-        self.shape, self.columns, self.pad_mode = shape, columns, task.pad_mode
-        self.padding, self.extent = task.windows.padding, task.windows.extent
+    def __init__(self, task: Correlation, shape: tuple[int, int, int], method: Columns | Planes) -> None:
+        self.shape, self.method, self.pad_mode = shape, method, task.pad_mode
+        self.padding = task.windows.padding
         self.output = task.output_shape(shape)
         self.spare: list[_Scratch] = []
 
@@ -46,10 +48,8 @@ class Small:
                 padded_tile(image, scratch.corner, self.pad_mode, scratch.samples)
             else:
                 scratch.inner[...] = image
-            scratch.copied[...] = scratch.under
-            scratch.filters[...] = weights
-            scratch.bias[...] = 0 if bias is None else bias
-            np.matmul(scratch.matrix, scratch.table, out=out.reshape(-1, self.output[2]))
+            scratch.operands.set(weights, 0 if bias is None else bias)
+            scratch.operands.compute(out)
             finite = np.isfinite(np.add.reduce(out, None))
         self.spare.append(scratch)
         return out if finite else None
@@ -59,28 +59,20 @@ class _Scratch:
     """Arrays for one call, and views of them."""
 
     def __init__(self, small: Small) -> None:
-        columns, (height, width, channels) = small.columns, small.shape
+        method, (height, width, channels) = small.method, small.shape
         (top, bottom), (left, right) = small.padding
         padded = height + top + bottom, width + left + right
-        if columns.planar:
-            memory = np.zeros((padded[0], channels, columns.pitch), FLOAT32)
+        if method.planar:
+            memory = np.zeros((padded[0], channels, padded[1]), FLOAT32)
             self.samples = memory.transpose(0, 2, 1)
         else:
-            memory = np.zeros((padded[0], columns.pitch), FLOAT32)
+            memory = np.zeros((padded[0], padded[1] * channels), FLOAT32)
             self.samples = memory.reshape(*padded, channels)
         self.corner = -top, -left
         # What lies beyond the border stays zero.
         is_zero = small.pad_mode == "zero" or padded == (height, width)
         self.inner = self.samples[top : top + height, left : left + width] if is_zero else None
-        self.under = columns.under(memory)
-        taps, pixels = columns.matrices.shape[1], columns.rows * columns.columns
-        every = np.ones((taps + 1, pixels) if columns.planar else (pixels, taps + 1), FLOAT32)
-        self.matrix = every.T if columns.planar else every
-        used = every[:taps] if columns.planar else every[:, :taps]
-        self.copied = used.reshape(self.under.shape)
-        self.table = np.zeros((taps + 1, columns.filters), FLOAT32)
-        self.filters = self.table[:taps].reshape(columns.height, columns.width, columns.inputs, columns.filters)
-        self.bias = self.table[taps]
+        self.operands = method.operands(memory, Pieces(), with_bias=True)
 
 
 def key(image: Any, weights: Any, bias: Any, *options: Any) -> Hashable | None:
@@ -103,8 +95,8 @@ def keep(name: Hashable, task: Correlation, shape: tuple[int, int, int]) -> bool
     values = rows * columns * task.weights[..., 0].size
     if name in _kept or task.groups > 1 or values > MOST_VALUES or values * filters > MOST_WORK:
         return False
-    method = Columns(task, shape)
-    if method.rows != rows:
+    method = Planes(task, shape) if task.weights.shape[2] <= FEW else Columns(task, shape)
+    if (method.rows, method.columns) != (rows, columns):
         return False
     if len(_kept) >= KEPT:
         _kept.clear()

@@ -20,6 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine.floats import FLOAT32, in_own_memory, shares
+from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
@@ -69,23 +70,23 @@ class Winograd:
         self.workload = outputs * self.columns * self.filters * self.inputs * IN**2 // OUT**2
         self.why = f"a bank of 3 x 3 over {self.inputs} channels; 36 products for 16 outputs instead of 144, in float32"
 
-    def bound(self, samples: Array) -> Callable[[], Array]:
+    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
-        return in_own_memory(self, samples, self.filters)
+        return in_own_memory(self, samples, memory, self.filters)
 
-    def bound_to(self, samples: Array, bias: Array) -> Callable[[Array], None]:
+    def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
         """Sums plus `bias`; the axes of what lies between are tiles' across, (rows of) tiles, down, tiles, channels."""
         rows, wide, high = self.rows + TAPS - 1, self.wide, self.high
         line = wide * self.inputs
-        phases = np.empty((IN, rows, wide, self.inputs), FLOAT32)
-        across = np.empty((IN, rows, line), FLOAT32)
+        phases = memory.empty((IN, rows, wide, self.inputs), FLOAT32)
+        across = memory.empty((IN, rows, line), FLOAT32)
         s_a, s_r, s_l = across.strides
         tall = as_strided(across, (IN, high, IN, line), (s_a, OUT * s_r, s_r, s_l))
-        both = np.empty((IN, high, IN, wide, self.inputs), FLOAT32)
-        products = np.empty((IN, high, IN, wide, self.filters), FLOAT32)
-        part = np.empty_like(products) if self.inputs > CHUNK else products
-        down = np.empty((IN, high, OUT, wide * self.filters), FLOAT32)
-        done = np.empty((OUT, self.rows, wide, self.filters), FLOAT32)
+        both = memory.empty((IN, high, IN, wide, self.inputs), FLOAT32)
+        products = memory.empty((IN, high, IN, wide, self.filters), FLOAT32)
+        part = memory.empty(products.shape, FLOAT32) if self.inputs > CHUNK else products
+        down = memory.empty((IN, high, OUT, wide * self.filters), FLOAT32)
+        done = memory.empty((OUT, self.rows, wide, self.filters), FLOAT32)
 
         s_y, s_c = samples.strides
         split = as_strided(samples, phases.shape, (self.inputs * s_c, s_y, OUT * self.inputs * s_c, s_c))

@@ -14,13 +14,14 @@ from hypothesis import assume, given, settings, strategies as st
 import cnnfilter
 from cnnfilter.core import engine
 from cnnfilter.core.convolution import Convolution
-from cnnfilter.core.engine import columns, dense, floats, separable, winograd
+from cnnfilter.core.engine import columns, dense, floats, planes, separable, winograd
 from cnnfilter.core.engine.columns import Columns
 from cnnfilter.core.engine.dense import Dense
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Method
 from cnnfilter.core.engine.fourier import Fourier
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.padding import padded_tile
+from cnnfilter.core.engine.planes import Planes
 from cnnfilter.core.engine.separable import Separable
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.winograd import Winograd
@@ -42,6 +43,7 @@ def narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
         (dense, "ROWS", 4),
         (dense, "VALUES", 20),
         (columns, "BLOCK", 1),
+        (planes, "BLOCK", 1),
         (winograd, "TILES", 1),
     ):
         monkeypatch.setattr(module, name, most)
@@ -137,6 +139,18 @@ def test_columns(image: Array, w: Windows, mode: str, filters: int, grouped: boo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(columns, "FEW", 99 if planar else 0)
         assert_close(Columns(task, image.shape), task, image)
+
+
+@settings(deadline=None, max_examples=80)
+@given(images(), windows(), modes, st.integers(1, 4), st.sampled_from([1, 2, 99]), st.integers(0, 99))
+def test_planes(image: Array, w: Windows, mode: str, filters: int, columns_of_a_tile: int, seed: int) -> None:
+    assume(fits(image, w))
+    weights = np.random.default_rng(seed).normal(size=(*w.size, image.shape[2], filters))
+    task = Correlation(weights, w, pad_mode(mode))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planes, "DIRECT", 1)
+        patch.setattr(planes, "LEAST", columns_of_a_tile)
+        assert_close(Planes(task, image.shape), task, image)
 
 
 @settings(deadline=None, max_examples=80)
@@ -315,8 +329,8 @@ def test_the_strategy_for_a_kernel(kernel: Any, dtype: str, mapping: Any, strate
         (3, (224, 224, 64), 64, {"stride": 2}, "columns"),
         (3, (14, 14, 256), 256, {}, "columns"),
         (5, (100, 100, 64), 64, {}, "columns"),
-        (3, (512, 512, 3), 16, {}, "columns"),
-        (3, (32, 32, 3), 16, {}, "columns"),
+        (3, (512, 512, 3), 16, {}, "planes"),
+        (3, (32, 32, 3), 16, {}, "planes"),
     ],
 )
 def test_the_strategy_for_a_bank(
