@@ -182,9 +182,11 @@ class _Tiled:
         height = (method.rows - 1) * windows.stride[0] + windows.extent[0]
         channels = 1 if task.sum_channels else image.shape[2]
         shape = (height, channels, method.pitch) if method.planar else (height, method.pitch)
-        self.scratch = memory.full(shape, method.dtype, 0)
+        self.scratch = memory.empty(shape, method.dtype)
         samples = self.scratch.transpose(0, 2, 1) if method.planar else _pixels(self.scratch, channels)
         self.samples = samples[: counts[0], : counts[1]]
+        if self.samples.size < self.scratch.size:
+            self.scratch.fill(0)
 
     @cached_property
     def compute(self) -> Callable[[], Array]:

@@ -75,7 +75,10 @@ class Winograd:
         return in_own_memory(self, samples, memory, self.filters)
 
     def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
-        """Sums plus `bias`; the axes of what lies between are tiles' across, (rows of) tiles, down, tiles, channels."""
+        """Sums plus `bias`; the axes of what lies between are tiles' across, (rows of) tiles, down, tiles, channels.
+
+        What stands for the point 1 in both directions is part of all outputs of a tile as it is: there the bias is added.
+        """
         rows, wide, high = self.rows + TAPS - 1, self.wide, self.high
         line = wide * self.inputs
         phases = memory.empty((IN, rows, wide, self.inputs), FLOAT32)
@@ -87,6 +90,7 @@ class Winograd:
         part = memory.empty(products.shape, FLOAT32) if self.inputs > CHUNK else products
         down = memory.empty((IN, high, OUT, wide * self.filters), FLOAT32)
         done = memory.empty((OUT, self.rows, wide, self.filters), FLOAT32)
+        some_bias, ones = bool(bias.any()), products[POINTS.index(Fraction(1)), :, POINTS.index(Fraction(1))]
 
         s_y, s_c = samples.strides
         split = as_strided(samples, phases.shape, (self.inputs * s_c, s_y, OUT * self.inputs * s_c, s_c))
@@ -99,13 +103,15 @@ class Winograd:
             for first in range(CHUNK, self.inputs, CHUNK):
                 chunk = slice(first, first + CHUNK)
                 np.add(products, np.matmul(both[..., chunk], self.weights[..., chunk, :], out=part), out=products)
+            if some_bias:
+                np.add(ones, bias, out=ones)
             np.matmul(self.a, products.reshape(IN, high, IN, -1), out=down)
             np.matmul(self.a, down.reshape(IN, -1), out=done.reshape(OUT, -1))
             if out.shape[1] == wide * OUT:
-                np.add(done.transpose(1, 2, 0, 3), bias, out=out.reshape(self.rows, wide, OUT, self.filters))
+                np.copyto(out.reshape(self.rows, wide, OUT, self.filters), done.transpose(1, 2, 0, 3))
                 return
             for column in range(OUT):
                 some = out[:, column::OUT]
-                np.add(done[column, :, : some.shape[1]], bias, out=some)
+                np.copyto(some, done[column, :, : some.shape[1]])
 
         return compute
