@@ -232,7 +232,8 @@ def conv2d(
             f"{inputs} channels x {groups} groups and {filters} filters do not fit {image.shape[2]} channels of input",
         )
     windows = Windows.of((bank.shape[0], bank.shape[1]), stride=stride, padding=padding, dilation=dilation)
-    task = Correlation(bank.astype(np.float64), windows, parse_pad_mode(pad_mode), groups=groups)
+    bank = bank if bank.dtype == np.float32 else bank.astype(np.float64)
+    task = Correlation(bank, windows, parse_pad_mode(pad_mode), groups=groups)
     offsets = np.zeros(filters) if bias is None else as_numbers(bias, "bias").astype(np.float64)
     if offsets.shape != (filters,):
         raise UnfitError("bias", f"{filters} numbers are needed, one a filter; an array of shape {offsets.shape} came")

@@ -60,9 +60,11 @@ class Winograd:
         self.inputs = shape[2]
         a, g, b = transforms()
         self.a, self.b = a.astype(FLOAT32), b.astype(FLOAT32)
-        weights = task.weights.astype(FLOAT32).transpose(1, 0, 2, 3).reshape(TAPS**2, -1)
-        transformed = np.kron(g, g).astype(FLOAT32) @ weights
-        self.weights = transformed.reshape(IN, 1, IN, self.inputs, self.filters)
+        g = g.astype(FLOAT32)
+        down = (g @ task.weights.astype(FLOAT32, copy=False).reshape(TAPS, -1)).reshape(IN, TAPS, -1)
+        both = np.empty((IN, IN, self.inputs * self.filters), FLOAT32)
+        np.matmul(g, down, out=both.transpose(1, 0, 2))  # across first, as the tiles are
+        self.weights = both.reshape(IN, 1, IN, self.inputs, self.filters)
         self.wide = -(-self.columns // OUT)
         self.high = shares(-(-outputs // OUT), max(1, TILES // self.wide))
         self.rows = self.high * OUT
