@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.core.engine import outputs, threads
 from cnnfilter.core.engine.layout import BandPlan, Call, Load, Picking, Span
-from cnnfilter.core.engine.padding import index, indices
+from cnnfilter.core.engine.padding import index, places
 from cnnfilter.core.engine.scratch import borrowed
 
 Array = NDArray[Any]
@@ -114,14 +114,11 @@ class Band:
             if not wide:
                 continue
             target = rows[:, start : start + wide]
-            columns = indices(self.plan.pad_mode, width, start - left, wide)
-            if columns[0] < 0:
+            columns = places(self.plan.pad_mode, width, start - left, wide)
+            if columns is None:
                 yield target, 0
-            elif wide == 1 or (columns == columns[0]).all():
-                yield target, inner[:, columns[0] : columns[0] + 1]
-            elif (step := columns[1] - columns[0]) and (np.diff(columns) == step).all():
-                end = columns[-1] + step
-                yield target, inner[:, columns[0] : end if end >= 0 else None : step]
+            elif isinstance(columns, slice):
+                yield target, inner[:, columns]
             else:
                 yield target, lambda inner=inner, columns=columns: inner[:, columns]
 

@@ -49,9 +49,8 @@ class Method(Protocol):
     def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """What makes sums (rows, columns, channels) of the samples that are in `samples` when it is called.
 
-        The samples are (rows, pitch), or (rows, channels, pitch) if planar; its arrays come from `memory`. The next call
-        overwrites the sums. All views are made here: between products there is little for threads to wait for each
-        other.
+        The samples are (rows, pitch), or (rows, channels, pitch) if planar. Arrays come from `memory`. The next call
+        overwrites the sums. All views are made here: between products there is little for threads to wait for.
         """
         ...
 

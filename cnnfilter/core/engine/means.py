@@ -142,7 +142,7 @@ class _Sums:
 class _Pairs:
     """Windows of two columns of one channel."""
 
-    EIGHT, ROUND = np.array(8, U16), np.array(2**16 - 255, U16)
+    EIGHT, MINUS_255 = np.array(8, U16), np.array(2**16 - 255, U16)
 
     def __init__(self, plan: Plan, memory: Array) -> None:
         columns = plan.output[1]
@@ -162,7 +162,7 @@ class _Pairs:
         for line in lines[1:]:
             np.right_shift(line, self.EIGHT, half)
             np.add(sums, half, sums)
-        np.multiply(sums, self.ROUND, sums)
+        np.multiply(sums, self.MINUS_255, sums)
         for line in lines:
             np.add(sums, line, sums)
         self.division.into(out[:, :, 0])

@@ -41,9 +41,23 @@ def index(mode: PadMode, length: int, position: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def _places(mode: PadMode, length: int, first: int, count: int) -> Indices:
-    """`indices`, kept for tiles that lie side by side."""
+def places(mode: PadMode, length: int, first: int, count: int) -> slice | Indices | None:
+    """What positions beyond a border take, as `indices` says: a slice where they are evenly apart; None for zeros.
+
+    One sample for all of them is a slice of length 1.
+
+    >>> places("reflect", 4, -3, 3), places("edge", 4, 4, 2), places("zero", 4, 4, 2)
+    (slice(3, 0, -1), slice(3, 4, 1), None)
+    """
     found = indices(mode, length, first, count)
+    start, end = int(found[0]), int(found[-1])
+    if start < 0:
+        return None
+    if (found == start).all():
+        return slice(start, start + 1, 1)
+    step = 1 if end > start else -1
+    if (np.diff(found) == step).all():
+        return slice(start, end + step if end + step >= 0 else None, step)
     found.flags.writeable = False
     return found
 
@@ -58,32 +72,16 @@ def padded_rows(
     *,
     sum_channels: bool = False,
     fill: float = 0,
-    out: NDArray[Any] | None = None,
 ) -> NDArray[np.generic]:
     """Rows first .. first + count of the padded image, as `dtype`: (count, left + width + right, channels).
 
     `image` is (height, width, channels) and `first` counts from the image's own first row, so that it is negative in
-    the padding. With `sum_channels` the channels are added into one. The mode `zero` pads with `fill`. The rows are put
-    into `out` where it is given, which may lie in memory in any order.
+    the padding. With `sum_channels` the channels are added into one. The mode `zero` pads with `fill`.
     """
-    height, width, channels = image.shape
     left, right = sides[1]
-    band = np.empty((count, left + width + right, 1 if sum_channels else channels), dtype) if out is None else out
-    rows = indices(mode, height, first, count)
-    inner = band[:, left : left + width]
-    inside = slice(max(0, -first), max(0, min(count, height - first)))
-    if inside.start < inside.stop:
-        _fill(inner[inside], image[first + inside.start : first + inside.stop], sum_channels)
-    for i in [*range(min(inside.start, count)), *range(max(inside.stop, inside.start), count)]:
-        if rows[i] < 0:
-            inner[i] = fill
-        else:
-            _fill(inner[i : i + 1], image[rows[i] : rows[i] + 1], sum_channels)
-    for start, wide in ((0, left), (left + width, right)):
-        if wide:
-            columns = indices(mode, width, start - left, wide)
-            band[:, start : start + wide] = inner[:, columns]
-            band[:, start : start + wide][:, columns < 0] = fill
+    channels = 1 if sum_channels else image.shape[2]
+    band = np.empty((count, left + image.shape[1] + right, channels), dtype)
+    padded_tile(image, (first, -left), mode, band, sum_channels=sum_channels, fill=fill)
     return band
 
 
@@ -94,51 +92,41 @@ def padded_tile(
     out: NDArray[Any],
     *,
     sum_channels: bool = False,
+    fill: float = 0,
 ) -> None:
-    """Put into `out` (rows, columns, channels) the samples from `start` on, a row and a column that may be negative."""
-    (top, left), (height, width) = start, out.shape[:2]
-    below, beyond = top + height, left + width
-    if top >= 0 and left >= 0 and below <= image.shape[0] and beyond <= image.shape[1]:
-        _fill(out, image[top:below, left:beyond], sum_channels)
-        return
-    rows = slice(max(0, -top), min(height, image.shape[0] - top))
-    columns = slice(max(0, -left), min(width, image.shape[1] - left))
-    if rows.start < rows.stop and columns.start < columns.stop:
-        part = image[top + rows.start : top + rows.stop, left + columns.start : left + columns.stop]
-        _fill(out[rows, columns], part, sum_channels)
-    else:
-        rows = columns = slice(0, 0)
-    if columns.stop - columns.start < width and rows.start < rows.stop:
-        inner = image[top + rows.start : top + rows.stop]
-        for beside in (slice(0, columns.start), slice(columns.stop, width)):
-            if beside.start < beside.stop:
-                across = _places(mode, image.shape[1], left + beside.start, beside.stop - beside.start)
-                _gather(inner, None, across, out[rows, beside], sum_channels)
-    for beside in (slice(0, rows.start), slice(rows.stop, height)):
-        if beside.start < beside.stop:
-            down = _places(mode, image.shape[0], top + beside.start, beside.stop - beside.start)
-            across = _places(mode, image.shape[1], left, width)
-            _gather(image, down, across, out[beside], sum_channels)
+    """Put into `out` (rows, columns, channels) the samples from `start` on, a row and a column that may be negative.
+
+    Channels and `fill` are as in `padded_rows`; `out` may lie in memory in any order.
+    """
+    across = _parts(mode, image.shape[1], start[1], out.shape[1])
+    for target_rows, rows in _parts(mode, image.shape[0], start[0], out.shape[0]):
+        lines = None if rows is None else image[rows]
+        for target_columns, columns in across:
+            target = out[target_rows, target_columns]
+            if lines is None or columns is None:
+                target[...] = fill
+            else:
+                _fill(target, lines[:, columns], sum_channels)
 
 
-def _gather(
-    image: NDArray[np.generic],
-    rows: Indices | None,
-    columns: Indices,
-    out: NDArray[Any],
-    sum_channels: bool,
-) -> None:
-    """Samples of rows (all for None) and columns, zero where an index is negative."""
-    if (rows is not None and rows[0] < 0) or (columns < 0).all():
-        out[...] = 0
-        return
-    _fill(out, image[:, columns] if rows is None else image[rows[:, None], columns], sum_channels)
-    if columns[0] < 0 or columns[-1] < 0:
-        out[:, columns < 0] = 0
+@lru_cache(maxsize=256)
+def _parts(mode: PadMode, length: int, first: int, count: int) -> tuple[tuple[slice, slice | Indices | None], ...]:
+    """(positions, what they take) of those before, within and after an axis of `length` samples.
+
+    Positions count from `first`, samples as in `places`.
+    """
+    begin = min(count, max(0, -first))
+    end = max(begin, min(count, length - first))
+    beyond = [(lo, hi) for lo, hi in ((0, begin), (end, count)) if lo < hi]
+    found = [(slice(lo, hi), places(mode, length, first + lo, hi - lo)) for lo, hi in beyond]
+    if begin < end:
+        found.append((slice(begin, end), slice(first + begin, first + end)))
+    return tuple(found)
 
 
 def _fill(target: NDArray[np.generic], rows: NDArray[np.generic], sum_channels: bool) -> None:
     if sum_channels:
+        rows = np.broadcast_to(rows, (*target.shape[:2], rows.shape[2]))
         np.sum(rows, axis=2, dtype=target.dtype, out=target[:, :, 0])
     else:
         np.copyto(target, rows, casting="unsafe")

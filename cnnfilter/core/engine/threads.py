@@ -70,7 +70,8 @@ def threads_for(values: int) -> int:
 def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: int) -> int:
     """Sum of what `work` gives in `count` threads, the caller's among them, that take their items from one iterator.
 
-    A call needs no thread but its own to finish, so that callers on many threads cannot block each other.
+    A call needs no thread but its own to finish, so that callers on many threads cannot block each other. Meanwhile the
+    interpreter's switch interval is PATIENCE.
     """
     if count < 2:
         return work(iter(items))
@@ -79,6 +80,7 @@ def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: i
 
 
 def _shared_out(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: int) -> int:
+    """`share` among more threads than one."""
     from concurrent.futures import wait  # small images need no threads
 
     shared = _Shared(items)

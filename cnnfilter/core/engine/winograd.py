@@ -79,7 +79,7 @@ class Winograd:
     def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
         """Sums plus `bias`; the axes of what lies between are tiles' across, (rows of) tiles, down, tiles, channels.
 
-        What stands for the point 1 in both directions is part of all outputs of a tile as it is: there the bias is added.
+        What stands for the point 1 in both directions is part of all outputs of a tile as it is: it takes the bias.
         """
         rows, wide, high = self.rows + TAPS - 1, self.wide, self.high
         line = wide * self.inputs
