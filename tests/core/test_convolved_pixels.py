@@ -10,7 +10,7 @@ import pytest
 import reference
 from arrays import images, nested, random_image, sample_range
 from convolutions import GRADIENTS, bound, is_empty, kernels, sum_or_each, windows
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 
 import cnnfilter
 
@@ -50,6 +50,13 @@ def test_pixels_of_rational_kernels_are_exact(
     window=windows(),
     mapping=st.sampled_from(["clip", "abs"]),
     divisor=st.sampled_from([1, 2, 9]),
+)
+@example(  # sums that 16 bits hold only without sign, and an output that asks whether they are zero
+    image=np.array([[False, True, False]]),
+    kernel=np.array([[-29708, 66008]]),
+    window={"stride": (1, 1), "padding": "same", "pad_mode": "reflect", "dilation": (1, 1)},
+    mapping="clip",
+    divisor=2,
 )
 @settings(deadline=None, max_examples=60)
 def test_pixels_of_other_integer_types(

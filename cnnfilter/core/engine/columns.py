@@ -1,14 +1,15 @@
 """Banks in float32: the samples under each window copied to a row of a matrix, times the filters.
 
-Windows are copied in runs of a row of taps; of few channels a group by planes, in runs of a row of outputs, and BLAS
-takes the matrix transposed. It serves every stride, dilation and group; a copied value costs about 0.3 ns, a
-multiply-accumulate 0.02 ns, half of float64's. It wins for banks that are worth a copy at all; the smallest stay in
-float64. A sum of n products in float32 has an error of about sqrt(n) / 2^24 of its largest part: as measured below 5e-7
-of the largest response up to 2304 taps x channels. Source: Chellapilla, Puri and Simard, "High performance
-convolutional neural networks for document processing", 2006.
+Windows are copied in runs of a row of taps; those of few channels a group by planes, in runs of a row of outputs, and
+BLAS takes the matrix transposed. It serves every stride, dilation and group, and wins where neither `winograd` nor
+`planes` suits; a copied value costs about 0.3 ns, a multiply-accumulate 0.02 ns, half of float64's. A sum of n products
+in float32 has an error of about sqrt(n) / 2^24 of its largest part: as measured below 5e-7 of the largest response up
+to 2304 taps x channels. Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for
+document processing", 2006.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.core.engine.floats import FLOAT32, in_own_memory, shares
 from cnnfilter.core.engine.operands import Operands
+from cnnfilter.core.engine.planes import FEW
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
 
@@ -24,8 +26,6 @@ Array = NDArray[Any]
 
 # Values of the matrix, 2 MB.
 BLOCK = 1 << 19
-# Channels of a group up to which planes pay.
-FEW = 8
 
 
 class Columns:
@@ -57,7 +57,8 @@ class Columns:
             operands = self.operands(samples, memory, with_bias=bool(bias.any()))
             operands.set(self.weights, bias)
             return operands.compute
-        parts = [self.operands(samples, memory, with_bias=False, group=group) for group in range(self.groups)]
+        first = self.operands(samples, memory, with_bias=False)
+        parts = [first, *(self._of_group(first, samples, group) for group in range(1, self.groups))]
         for part, weights in zip(parts, np.split(self.weights, self.groups, axis=3), strict=True):
             part.set(weights)
 
@@ -69,8 +70,8 @@ class Columns:
 
         return compute
 
-    def operands(self, samples: Array, memory: Pieces, *, with_bias: bool, group: int = 0) -> Operands:
-        """The windows of a group of `samples`: (*window, rows, columns) if planar, else (rows, columns, *window)."""
+    def operands(self, samples: Array, memory: Pieces, *, with_bias: bool) -> Operands:
+        """The first group's windows of `samples`: (*window, rows, columns) if planar, else (rows, columns, *window)."""
         height, width = self.windows.size
         window, tile = (height, width, self.inputs), (self.rows, self.columns)
         pixels, filters, used = self.rows * self.columns, self.filters // self.groups, self.taps
@@ -78,9 +79,9 @@ class Columns:
         matrix = memory.empty((taps, pixels), FLOAT32).T if self.planar else memory.empty((pixels, taps), FLOAT32)
         matrix[:, used:] = 1
         windows = matrix.T[:used].reshape(window + tile) if self.planar else matrix[:, :used].reshape(tile + window)
-        table = np.zeros((taps, filters), FLOAT32)
+        table = memory.full((taps, filters), FLOAT32, 0)
         return Operands(
-            under=self._under(samples, group, window, tile),
+            under=self._under(samples, window, tile),
             windows=windows,
             matrix=matrix,
             table=table,
@@ -89,14 +90,19 @@ class Columns:
             made=(pixels, filters),
         )
 
-    def _under(self, samples: Array, group: int, window: tuple[int, ...], tile: tuple[int, int]) -> Array:
+    def _of_group(self, first: Operands, samples: Array, group: int) -> Operands:
+        """Another group's, in the same memory but for the weights."""
+        table = np.zeros_like(first.table)
+        under = as_strided(samples[:, group * self.inputs :], first.under.shape, first.under.strides)
+        return replace(first, under=under, table=table, filters=table.reshape(first.filters.shape))
+
+    def _under(self, samples: Array, window: tuple[int, ...], tile: tuple[int, int]) -> Array:
         size = samples.itemsize
         s_y, s_x, s_c = samples.strides[0], size, self.pitch * size
         if not self.planar:
             s_x, s_c = self.inputs * self.groups * size, size
         (step_y, step_x), (apart_y, apart_x) = self.windows.stride, self.windows.dilation
         over, along = (s_y * apart_y, s_x * apart_x, s_c), (s_y * step_y, s_x * step_x)
-        channels = samples[:, group * self.inputs :]
         if self.planar:
-            return as_strided(channels, window + tile, over + along)
-        return as_strided(channels, tile + window, along + over)
+            return as_strided(samples, window + tile, over + along)
+        return as_strided(samples, tile + window, along + over)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.floats import shares
+from cnnfilter.core.engine.floats import DIRECT, shares
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.separable import pitch, toeplitz
 from cnnfilter.core.engine.task import Correlation
@@ -25,9 +25,7 @@ Array = NDArray[Any]
 # Values of the shifted copies: 1 MB in float32. Rows and values a row of a tile.
 BLOCK = 1 << 18
 ROWS, VALUES = 96, 1920
-# Multiplications up to which OpenBLAS neither copies nor reorders what it multiplies.
-DIRECT = 1_000_000
-# Columns of such a product below which one large product is faster.
+# Columns of a product of DIRECT multiplications below which one large product is faster.
 NARROW = 128
 
 

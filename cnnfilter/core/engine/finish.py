@@ -36,6 +36,12 @@ class Finish(NamedTuple):
     lift: int = 0
     divisor: int = 1
 
+    @property
+    def cast_drops_lift(self) -> bool:
+        """Whether the cast to the output cuts off the lift; one to booleans asks for zero instead."""
+        is_byte = self.output.itemsize == 1 and self.output.kind in "iu"
+        return is_byte and self.divisor == 1 and self.lift % 256 == 0
+
 
 def finish(rendering: Rendering, bounds: Interval, common: int = 1) -> Finish | None:
     """What makes samples out of sums within `bounds`; `common` is a factor of the weights that the program left out.

@@ -25,6 +25,8 @@ from cnnfilter.core.engine.task import Correlation
 Array = NDArray[Any]
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+# Multiplications of a product up to which OpenBLAS neither copies nor reorders what it multiplies.
+DIRECT = 1_000_000
 # Sizes of samples and weights whose products and sums stay far from both ends of float32.
 SMALLEST, LARGEST = 1e-12, 1e12
 
@@ -148,7 +150,7 @@ def run(fused: Fused, image: Array, count: int) -> tuple[Array, int]:
     is_direct = fused.levels.samples is None and isinstance(fused.method, Direct)
 
     def work(items: Iterator[Tile]) -> int:
-        # Where there is something to warn of, the plain strategy steps in.
+        # NaN and infinity are the plain strategy's.
         with pieces() as memory, np.errstate(over="ignore", invalid="ignore"):
             tiled = _Tiled(fused.method, fused.task, image, memory)
             return tiled.respond(items, out, fused.levels) if is_direct else tiled.store(items, out, fused.levels)

@@ -212,7 +212,7 @@ class Layout:
             if self.plan.count:
                 self._lay_count(finish.limits)
             then(np.ndarray.clip, *finish.limits)  # np.clip, which checks more
-        if finish.lift and not (finish.divisor == 1 and finish.output.itemsize == 1 and finish.lift % 256 == 0):
+        if finish.lift and not finish.cast_drops_lift:
             then(np.subtract, finish.lift)
         if finish.divisor > 1 and finish.output.kind != "f":
             is_power = finish.divisor & (finish.divisor - 1) == 0

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.columns import FEW, Columns
+from cnnfilter.core.engine import planes
+from cnnfilter.core.engine.columns import Columns
 from cnnfilter.core.engine.dense import Dense, height
 from cnnfilter.core.engine.floats import FLOAT32, FLOAT64, Fused, Method, tame
 from cnnfilter.core.engine.fourier import Fourier, side
 from cnnfilter.core.engine.levels import Levels
-from cnnfilter.core.engine.planes import Planes
 from cnnfilter.core.engine.separable import Separable, factors
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.winograd import Winograd
@@ -45,8 +45,8 @@ def _for_bank(task: Correlation, image: NDArray[Any]) -> Method:
     simple = (windows.size, windows.stride, windows.dilation, task.groups) == ((3, 3), (1, 1), (1, 1), 1)
     if simple and min(inputs, filters) >= MANY and rows * columns >= WORTH_TRANSFORMS:
         return Winograd(task, image.shape)
-    if task.groups == 1 and inputs <= FEW:
-        return Planes(task, image.shape)
+    if planes.suit(task, columns):
+        return planes.Planes(task, image.shape)
     return Columns(task, image.shape)
 
 

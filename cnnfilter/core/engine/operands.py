@@ -1,4 +1,4 @@
-"""A bank over one tile as one call of BLAS: what its operands are, and what is copied into them."""
+"""A bank of filters over one tile as one call of BLAS: what its operands are, and what is copied into them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Operands:
-    """The samples `under` the windows of a tile are copied to `windows`, which `matrix` is a view of; times `table`.
+    """The samples `under` the windows of a tile are copied to `windows`; `matrix`, the same memory, times `table`.
 
     `filters` (height, width, inputs, filters) and `bias` are where the weights stand in the table; `bias` is None where
     no sample of 1 meets it. `made` is the shape that the product gives the responses.

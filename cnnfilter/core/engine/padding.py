@@ -40,7 +40,6 @@ def index(mode: PadMode, length: int, position: int) -> int:
     return int(indices(mode, length, position, 1)[0])
 
 
-@lru_cache(maxsize=256)
 def places(mode: PadMode, length: int, first: int, count: int) -> slice | Indices | None:
     """What positions beyond a border take, as `indices` says: a slice where they are evenly apart; None for zeros.
 
@@ -58,7 +57,6 @@ def places(mode: PadMode, length: int, first: int, count: int) -> slice | Indice
     step = 1 if end > start else -1
     if (np.diff(found) == step).all():
         return slice(start, end + step if end + step >= 0 else None, step)
-    found.flags.writeable = False
     return found
 
 
@@ -100,13 +98,12 @@ def padded_tile(
     """
     across = _parts(mode, image.shape[1], start[1], out.shape[1])
     for target_rows, rows in _parts(mode, image.shape[0], start[0], out.shape[0]):
-        lines = None if rows is None else image[rows]
         for target_columns, columns in across:
             target = out[target_rows, target_columns]
-            if lines is None or columns is None:
+            if rows is None or columns is None:
                 target[...] = fill
             else:
-                _fill(target, lines[:, columns], sum_channels)
+                _fill(target, _picked(image, rows, columns), sum_channels)
 
 
 @lru_cache(maxsize=256)
@@ -122,6 +119,13 @@ def _parts(mode: PadMode, length: int, first: int, count: int) -> tuple[tuple[sl
     if begin < end:
         found.append((slice(begin, end), slice(first + begin, first + end)))
     return tuple(found)
+
+
+def _picked(image: NDArray[Any], rows: slice | Indices, columns: slice | Indices) -> NDArray[Any]:
+    """Those rows and columns; no copy where both are slices."""
+    if isinstance(rows, slice) or isinstance(columns, slice):
+        return image[rows, columns]
+    return image[np.ix_(rows, columns)]
 
 
 def _fill(target: NDArray[np.generic], rows: NDArray[np.generic], sum_channels: bool) -> None:

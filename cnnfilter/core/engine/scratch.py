@@ -6,11 +6,12 @@ are very wide: then it is signals of the program at a time (2 to 6 mostly) x row
 bytes each; larger ones are freed at once. With the memory is kept what was bound to it last (views cost more than a
 band of a small image), so that the same work finds it again.
 
-Methods for floats take their arrays piece by piece instead, from memory that is kept in the same way: 1 to 5 MB a
-thread for most, and as much as a tile of large kernels or many channels needs.
+Methods for floats take their arrays piece by piece instead, from memory that is kept in the same way and grows to what
+has been taken most: 1 to 7 MB for most kernels and banks, up to 15 MB for large kernels or hundreds of channels.
 """
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,6 +65,7 @@ class Pieces:
 
 
 _spare: list[_Spare] = []  # those used last at the end
+# Without a lock, which the end of a generator could meet in its own thread: appending and popping are atomic.
 _pieces: list[Pieces] = []
 _lock = threading.Lock()
 
@@ -93,15 +95,27 @@ def borrowed(size: int, bind: Callable[[Memory], Bound], key: object) -> Iterato
 @contextmanager
 def pieces() -> Iterator[Pieces]:
     """Memory for what a thread needs until it has done its part of an image."""
-    with _lock:
-        memory = _pieces.pop() if _pieces else Pieces()
+    most = threads()
+    try:
+        memory = _pieces.pop()
+    except IndexError:
+        memory = Pieces()
     try:
         yield memory
     finally:
         memory.settle()
-        with _lock:
-            _pieces.append(memory)
-            del _pieces[: max(0, len(_pieces) - threads())]
+        _pieces.append(memory)
+        del _pieces[:-most]
+
+
+def _renew_lock() -> None:
+    """In a forked child, which has none of the threads that may have held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _aligned(size: int) -> Memory:

@@ -2,20 +2,22 @@
 
 For 32 x 32 x 3 the work itself takes some 40 microseconds, and checking, planning and allocating takes ten times that.
 So the checked geometry and its scratch are kept, by shapes and options; weights are read anew in every call, since they
-may have changed in place. The sums are those of `columns`, in one tile, with a tap more: a sample of 1 times the bias.
+may have changed in place. The sums are those of `planes` or `columns`, in one tile, with a tap more: a sample of 1
+times the bias.
 """
 
 import math
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.columns import FEW, Columns
+from cnnfilter.core.engine import planes
+from cnnfilter.core.engine.columns import Columns
 from cnnfilter.core.engine.floats import FLOAT32
 from cnnfilter.core.engine.padding import padded_tile
-from cnnfilter.core.engine.planes import Planes
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
 
@@ -31,7 +33,7 @@ _kept: dict[Hashable, "Small"] = {}
 class Small:
     """A bank of one group over an image of one tile, for any weights of its shape."""
 
-    def __init__(self, task: Correlation, shape: tuple[int, int, int], method: Columns | Planes) -> None:
+    def __init__(self, task: Correlation, shape: tuple[int, int, int], method: Columns | planes.Planes) -> None:
         self.shape, self.method, self.pad_mode = shape, method, task.pad_mode
         self.padding = task.windows.padding
         self.output = task.output_shape(shape)
@@ -94,10 +96,12 @@ def responses(name: Hashable, image: Any, weights: Any, bias: Any) -> Array | No
 def keep(name: Hashable, task: Correlation, shape: tuple[int, int, int]) -> bool:
     """Keep a bank that has been checked, for all calls with that key; whether it was small and new."""
     rows, columns, filters = task.output_shape(shape)
-    values = rows * columns * task.weights[..., 0].size
-    if name in _kept or task.groups > 1 or values > MOST_VALUES or values * filters > MOST_WORK:
+    copied = rows * columns * task.weights[..., 0].size
+    padded = math.prod(n + sum(sides) for n, sides in zip(shape, task.windows.padding, strict=False)) * shape[2]
+    if name in _kept or task.groups > 1 or copied * filters > MOST_WORK or max(copied, padded) > MOST_VALUES:
         return False
-    method = Planes(task, shape) if task.weights.shape[2] <= FEW else Columns(task, shape)
+    bank = replace(task, weights=np.broadcast_to(np.float32(0), task.weights.shape))  # nobody's weights are kept
+    method = planes.Planes(bank, shape) if planes.suit(bank, columns) else Columns(bank, shape)
     if (method.rows, method.columns) != (rows, columns):
         return False
     if len(_kept) >= KEPT:

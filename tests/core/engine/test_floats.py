@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import reference
 from hypothesis import assume, given, settings, strategies as st
+from windowed import fits, images, modes, windows
 
 import cnnfilter
 from cnnfilter.core import engine
@@ -25,7 +25,7 @@ from cnnfilter.core.engine.planes import Planes
 from cnnfilter.core.engine.separable import Separable
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.winograd import Winograd
-from cnnfilter.core.geometry import PAD_MODES, Windows, pad_mode
+from cnnfilter.core.geometry import Windows, pad_mode
 from cnnfilter.core.samples import UINT8, Rendering, SampleType
 
 Array = Any
@@ -43,32 +43,9 @@ def narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
         (dense, "ROWS", 4),
         (dense, "VALUES", 20),
         (columns, "BLOCK", 1),
-        (planes, "BLOCK", 1),
         (winograd, "TILES", 1),
     ):
         monkeypatch.setattr(module, name, most)
-
-
-@st.composite
-def windows(draw: st.DrawFn, size: tuple[int, int] | None = None, simple: bool = False) -> Windows:
-    sides, small = st.integers(0, 4), st.integers(1, 3)
-    return Windows(
-        size or draw(st.tuples(st.integers(1, 4), st.integers(1, 5))),
-        (1, 1) if simple else draw(st.tuples(small, small)),
-        (1, 1) if simple else draw(st.tuples(small, st.integers(1, 2))),
-        (draw(st.tuples(sides, sides)), draw(st.tuples(sides, sides))),
-    )
-
-
-@st.composite
-def images(draw: st.DrawFn, channels: int = 0) -> Array:
-    shape = draw(st.integers(1, 40)), draw(st.integers(1, 40)), channels or draw(st.integers(1, 5))
-    assume(shape[0] * shape[1] <= 250)
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    dtype = draw(st.sampled_from(["uint8", "uint16", "int16", "float32", "float64"]))
-    if dtype.startswith("float"):
-        return rng.normal(size=shape).astype(dtype)
-    return rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
 
 def in_bands(method: Method, task: Correlation, image: Array, threads: int = 1) -> Array:
@@ -98,16 +75,8 @@ def assert_close(method: Method, task: Correlation, image: Array, factor: int = 
     assert (in_bands(method, task, image, 2) == once).all()
 
 
-def fits(image: Array, w: Windows) -> bool:
-    return all(n + sum(p) >= e for n, p, e in zip(image.shape, w.padding, w.extent, strict=False))
-
-
-modes = st.sampled_from(sorted(PAD_MODES))
-
-
 @settings(deadline=None, max_examples=80)
 @given(images(), windows(), modes, st.sampled_from([FLOAT32, FLOAT64]), st.booleans(), st.integers(0, 99))
-@pytest.mark.usefixtures("narrow_bands")
 def test_separable(image: Array, w: Windows, mode: str, dtype: np.dtype[Any], together: bool, seed: int) -> None:
     assume(fits(image, w))
     rng = np.random.default_rng(seed)
@@ -142,12 +111,17 @@ def test_columns(image: Array, w: Windows, mode: str, filters: int, grouped: boo
 
 
 @settings(deadline=None, max_examples=80)
-@given(images(), windows(), modes, st.integers(1, 4), st.sampled_from([1, 2, 99]), st.integers(0, 99))
-def test_planes(image: Array, w: Windows, mode: str, filters: int, columns_of_a_tile: int, seed: int) -> None:
+@given(images(), windows(), modes, st.integers(1, 4), st.sampled_from([1, 2, 99]), st.sampled_from([1, 200, 2000]),
+       st.integers(0, 99))  # fmt: skip
+def test_planes(
+    image: Array, w: Windows, mode: str, filters: int, columns_of_a_tile: int, block: int, seed: int
+) -> None:
+    w = replace(w, dilation=(1, w.dilation[1]))
     assume(fits(image, w))
     weights = np.random.default_rng(seed).normal(size=(*w.size, image.shape[2], filters))
     task = Correlation(weights, w, pad_mode(mode))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planes, "BLOCK", block)
         patch.setattr(planes, "DIRECT", 1)
         patch.setattr(planes, "LEAST", columns_of_a_tile)
         assert_close(Planes(task, image.shape), task, image)
@@ -205,56 +179,6 @@ def test_a_sample_that_is_no_number_reaches_its_own_windows_of_a_bank_only(input
     touched[29:32, 19:22] = True
     assert np.isnan(found[touched]).all()
     np.testing.assert_allclose(found[~touched], clean[~touched], rtol=0, atol=5e-6 * np.abs(clean).max())
-
-
-@settings(deadline=None, max_examples=80)
-@given(images(), windows(), modes, st.integers(1, 4), st.integers(0, 99), st.booleans())
-def test_a_small_bank_that_is_kept(image: Array, w: Windows, mode: str, filters: int, seed: int, biased: bool) -> None:
-    assume(fits(image, w))
-    rng = np.random.default_rng(seed)
-    options: dict[str, Any] = {"stride": w.stride, "padding": w.padding, "pad_mode": mode, "dilation": w.dilation}
-    for _ in range(3):  # the weights of the first call are not kept
-        x = rng.normal(size=image.shape).astype(np.float32)
-        weight = rng.normal(size=(*w.size, image.shape[2], filters)).astype(np.float32)
-        bias = rng.normal(size=filters).astype(np.float32) if biased else None
-        found = cnnfilter.conv2d(x, weight, bias, **options)
-        expected = np.array(reference.conv2d(x.tolist(), weight.tolist(), **options)) + (0 if bias is None else bias)
-        most = np.abs(weight).sum(axis=(0, 1, 2)).max() * np.abs(x).max() + 1
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * most)
-        assert found.dtype == np.float32
-        assert (cnnfilter.conv2d(x, weight, bias, **options) == found).all()
-
-
-def test_small_banks_on_many_threads_and_with_weights_changed_in_place() -> None:
-    rng = np.random.default_rng(0)
-    x, weight = (rng.normal(size=shape).astype(np.float32) for shape in ((20, 20, 3), (3, 3, 3, 8)))
-    once = cnnfilter.conv2d(x, weight, padding=1)
-    with ThreadPoolExecutor(8) as pool:
-        for scale, found in pool.map(
-            lambda k: (k, cnnfilter.conv2d(x * np.float32(k), weight, padding=1)), [1, 2, 4] * 30
-        ):
-            np.testing.assert_array_equal(found, once * np.float32(scale))
-    weight *= 2
-    np.testing.assert_array_equal(cnnfilter.conv2d(x, weight, padding=1), once * 2)
-
-
-def test_a_small_bank_of_large_and_of_bad_samples() -> None:
-    x, weight = np.full((9, 9, 2), 3e38, np.float32), np.ones((3, 3, 2, 1), np.float32)
-    weight[0, :, :, 0] = -2  # 32 bits overflow on the way
-    exact = cnnfilter.conv2d(x * np.float32(2**-60), weight)
-    np.testing.assert_array_equal(cnnfilter.conv2d(x, weight), exact * np.float32(2**60))
-    x[4, 4, 0] = np.inf
-    assert np.isinf(cnnfilter.conv2d(x, weight)[2, 2, 0])
-    assert np.isfinite(cnnfilter.conv2d(x, weight)[0, 0, 0])
-
-
-@pytest.mark.parametrize("bad", [{"stride": 1.5}, {"padding": ((0.5, 0), (0, 0))}, {"dilation": (1, 1.5)}])
-def test_options_of_a_kept_bank_are_checked_by_type(bad: dict[str, Any]) -> None:
-    x, weight = np.ones((9, 9, 2), np.float32), np.ones((3, 3, 2, 1), np.float32)
-    cnnfilter.conv2d(x, weight, stride=1, padding=((0, 0), (0, 0)), dilation=(1, 1))
-    options: dict[str, Any] = {"stride": 1, "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
-    with pytest.raises(cnnfilter.errors.ParameterError):
-        cnnfilter.conv2d(x, weight, **(options | bad))
 
 
 @pytest.mark.parametrize("shape", [(40, 61, 3, 8), (64, 64, 48, 48), (37, 45, 64, 50)])
@@ -331,6 +255,10 @@ def test_the_strategy_for_a_kernel(kernel: Any, dtype: str, mapping: Any, strate
         (5, (100, 100, 64), 64, {}, "columns"),
         (3, (512, 512, 3), 16, {}, "planes"),
         (3, (32, 32, 3), 16, {}, "planes"),
+        (3, (512, 512, 3), 16, {"dilation": (2, 1)}, "columns"),
+        (3, (512, 512, 3), 16, {"dilation": (1, 2)}, "planes"),
+        (3, (512, 512, 3), 16, {"stride": 3}, "columns"),
+        (3, (512, 12, 3), 16, {}, "columns"),
     ],
 )
 def test_the_strategy_for_a_bank(

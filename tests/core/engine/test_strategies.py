@@ -8,7 +8,6 @@ from hypothesis.strategies import DrawFn
 
 import cnnfilter
 from cnnfilter.core import engine
-from cnnfilter.core.engine import scratch
 from cnnfilter.core.engine.padding import indices
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PAD_MODES, Windows, pad_mode
@@ -112,15 +111,3 @@ def test_weights_that_are_not_finite_pass_on() -> None:
     bank = np.array([np.nan, np.inf, 1.0]).reshape(1, 1, 1, 3)
     found = cnnfilter.conv2d(np.ones((1, 2, 1)), bank)
     np.testing.assert_array_equal(found, [[[np.nan, np.inf, 1]] * 2])
-
-
-def test_scratch_is_kept_up_to_a_size_only() -> None:
-    def bind(memory: np.ndarray) -> np.ndarray:
-        return memory
-
-    for size, is_kept in ((1000, True), (scratch.KEPT + 1, False)):
-        key = object()
-        with scratch.borrowed(size, bind, key) as first:
-            assert first.size >= size
-        with scratch.borrowed(size, bind, key) as second:
-            assert (second is first) == is_kept
