@@ -26,7 +26,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from benchmarks.banks import BANKS, Torch
+from benchmarks.banks import BANKS, Torch, warmed_up
 from benchmarks.rows import Row, cv2, rows
 
 import cnnfilter
@@ -45,8 +45,8 @@ PAUSE = 0.05
 
 
 def timed(work: Callable[[], Any], repeats: int) -> float:
-    """Milliseconds of one run, after one that is not counted: what the other side left in caches is not ours to pay."""
-    work()
+    """Milliseconds of one run, after some that are not counted; see `warmed_up`."""
+    warmed_up(work)
     start = time.perf_counter()
     for _ in range(repeats):
         work()
