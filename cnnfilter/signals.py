@@ -3,11 +3,17 @@
 import contextlib
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threading import Event
 
 INTERRUPT = signal.SIGINT
 # Sent when the terminal is closed, as by a lost connection; Windows has none.
 HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 ENDING: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM, *((HANGUP,) if HANGUP else ()))
+# Seconds until a signal that got lost comes again.
+AGAIN = 0.05
 # Those that a terminal sends to all processes of a run; the command decides for its workers.
 FROM_TERMINAL: tuple[signal.Signals, ...] = tuple(number for number in ENDING if number != signal.SIGTERM)
 
@@ -40,6 +46,35 @@ def held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# What ends the repetition of a signal.
+_heard: "Event | None" = None
+
+
+def repeat(number: signal.Signals) -> None:
+    """Send this process a signal until it says `heard`; the first one a moment from now."""
+    import _thread
+    import threading
+
+    global _heard
+    event, main = threading.Event(), threading.main_thread().ident
+    _heard = event
+
+    def send() -> None:
+        while not event.wait(AGAIN):
+            if main is not None and hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(main, number)
+            else:
+                _thread.interrupt_main(number)
+
+    threading.Thread(target=send, daemon=True).start()
+
+
+def heard() -> None:
+    """A signal has come: it is not repeated any more."""
+    if _heard:
+        _heard.set()
 
 
 def unblock() -> None:

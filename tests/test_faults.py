@@ -335,6 +335,37 @@ def test_a_signal_in_the_middle_of_writing(folder: Path, number: signal.Signals,
     assert left[names[-1]] == old[names[-1]]
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_at_the_end_of_an_object_is_not_lost(number: signal.Signals, code: int) -> None:
+    """There Python drops exceptions; the work has to end nevertheless, with the one line."""
+    script = """if True:
+        import os, sys, time
+        from cnnfilter.cli import main
+
+        class Ending:
+            def __del__(self):
+                os.kill(os.getpid(), int(sys.argv[1]))
+                for _ in range(1000):  # here the handler runs
+                    pass
+
+        def work(*_):
+            for _ in range(3):  # all of them come at such a moment
+                Ending()
+                time.sleep(0.01)
+            time.sleep(30)
+
+        main._invoke = work
+        raise SystemExit(main.run([]))
+    """
+    before = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(int(number))], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == code
+    one_line(ended.stderr)
+    assert time.monotonic() - before < 10
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_impatient_user_gets_the_same_end(folder: Path, jobs: str) -> None:
     """Interrupts that come while the first is obeyed change nothing."""

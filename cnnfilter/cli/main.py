@@ -132,13 +132,26 @@ def _invoke(words: list[str], state: dict[str, bool]) -> int:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Interrupt and termination become one exception, so that every cleanup on the way out runs."""
+    """Interrupt and termination become one exception, so that every cleanup on the way out runs.
+
+    Where an object comes to its end Python drops exceptions: then the signal is sent once more.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         for each in numbers:  # a second Ctrl-C must not break off the tidying up
             signal.signal(each, signal.SIG_IGN)
+        signals.heard()
         raise Stopped(number)
 
+    def dropped(what: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(what.exc_value, Stopped):
+            hook(what)
+            return
+        number = signal.Signals(what.exc_value.number)
+        signals.repeat(number)
+        signal.signal(number, stop)
+
+    hook, sys.unraisablehook = sys.unraisablehook, dropped
     numbers = signals.heeded()
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
@@ -150,6 +163,8 @@ def _signals() -> Iterator[None]:
         raise
     else:
         _restore(before)
+    finally:
+        sys.unraisablehook = hook
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:
