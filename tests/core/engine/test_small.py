@@ -97,3 +97,12 @@ def test_the_weights_of_a_kept_bank_are_not_held(shape: tuple[int, int, int]) ->
 def test_what_is_kept_is_small_whatever_lies_between_the_windows() -> None:
     cnnfilter.conv2d(np.ones((1200, 1200, 1), np.float32), np.ones((3, 3, 1, 4), np.float32), stride=40)
     assert not small._kept
+
+
+def test_a_bank_of_several_tiles_is_not_kept() -> None:
+    rng = np.random.default_rng(0)
+    x, weight = (rng.normal(size=shape).astype(np.float32) for shape in ((7, 206, 3), (7, 7, 3, 100)))
+    under = np.lib.stride_tricks.sliding_window_view(x.astype(float), (7, 7), (0, 1))
+    expected = np.einsum("yxcij,ijcf->yxf", under, weight)
+    np.testing.assert_allclose(cnnfilter.conv2d(x, weight), expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    assert not small._kept
