@@ -42,7 +42,6 @@ class Bank(NamedTuple):
         return image, weight, bias
 
 
-WARM = 0.01
 BANKS = (
     Bank(224, 64, 64),
     Bank(56, 128, 128),
@@ -54,12 +53,20 @@ BANKS = (
 )
 
 
-def warmed_up(work: Callable[[], object]) -> None:
-    """Run it for WARM seconds: what the other side left in caches, and a processor that slept, are not ours to pay."""
+# Seconds that are not counted: what the other side left in caches, and a processor that slept, are not ours to pay.
+WARM = 0.01
+
+
+def timed(work: Callable[[], object], repeats: int) -> float:
+    """Milliseconds of one run, once it is warm."""
     start = time.perf_counter()
     work()
     while time.perf_counter() - start < WARM:
         work()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    return (time.perf_counter() - start) * 1000 / repeats
 
 
 class Torch:
@@ -119,11 +126,7 @@ class _Ways:
 
     def timed(self, repeats: int) -> float:
         self.torch.set_num_threads(self.threads)
-        warmed_up(self.run)
-        start = time.perf_counter()
-        for _ in range(repeats):
-            self.run()
-        return (time.perf_counter() - start) * 1000 / repeats
+        return timed(self.run, repeats)
 
     def _timed(self, *operands: Any) -> float:
         start = time.perf_counter()

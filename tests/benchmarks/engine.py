@@ -26,7 +26,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from benchmarks.banks import BANKS, Torch, warmed_up
+from benchmarks.banks import BANKS, Torch, timed
 from benchmarks.rows import Row, cv2, rows
 
 import cnnfilter
@@ -42,15 +42,6 @@ LEAST = 25.0
 BANKS_WITHIN = 2e-5
 # Seconds until the threads of the other process sleep.
 PAUSE = 0.05
-
-
-def timed(work: Callable[[], Any], repeats: int) -> float:
-    """Milliseconds of one run, after some that are not counted; see `warmed_up`."""
-    warmed_up(work)
-    start = time.perf_counter()
-    for _ in range(repeats):
-        work()
-    return (time.perf_counter() - start) * 1000 / repeats
 
 
 def medians(sides: dict[str, Timed], rounds: int, pause: float = 0) -> dict[str, float]:
