@@ -16,9 +16,10 @@ from cnnfilter.core.engine.scratch import LINE
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import PadMode, Windows
 
-# Values of a band in 16 bits: half a megabyte a signal, so that two or three stay in the second-level cache. Smaller
-# bands do not repay what threads wait for the interpreter's lock between two calls.
-BAND = 1 << 18
+# Values of a band in 16 bits, by how many signals a program holds at a time: all of them are to stay in the second-level
+# cache or near it. Smaller bands do not repay what threads wait for the interpreter's lock between two calls.
+BAND_OF_FEW, BAND_OF_MANY = 1 << 19, 1 << 18
+FEW = 2
 
 
 class Span(NamedTuple):
@@ -163,7 +164,11 @@ class Layout:
         return block
 
     def _lay(self, signal: int, step: Step, length: int) -> None:
-        """Append a step's call; its span is that of an operand that is read for the last time, or a new one."""
+        """Append a step's call; its span is that of an operand that is read for the last time, or a new one.
+
+        Where both operands are one signal at two shifts it takes the place of the first: the other lies ahead, so that
+        nothing is overwritten before it has been read.
+        """
         refs = _operands(step)
         dying = {ref.signal for ref in refs if self._last[ref.signal] == signal}
         if isinstance(step, Pick):
@@ -172,8 +177,8 @@ class Layout:
             self.calls.append(Picking(self._read(refs[0], rows * self.plan.pitch), step.phase, rows, out))
         else:
             spans = [self._read(ref, length) for ref in refs]
-            alone = len({ref.signal for ref in refs}) == len(refs)  # not read at another shift while it is written
-            place = next((i for i, ref in enumerate(refs) if alone and ref.signal in dying), None)
+            in_order = sorted(range(len(spans)), key=lambda i: spans[i].start)
+            place = next((i for i in in_order if refs[i].signal in dying), None)
             if place is None:
                 block = self._allocate(length)
                 out = Span(block.start, length)
@@ -244,12 +249,27 @@ def _last_uses(program: Program) -> dict[int, int]:
     return last | {program.result.signal: len(program.phases) + len(program.steps)}
 
 
+def held(program: Program) -> int:
+    """The most signals that have to be kept at a time.
+
+    >>> from cnnfilter.core.engine.compiler import compiled
+    >>> held(compiled(((-1, 0, 1),))), held(compiled(((0, 1, 0), (1, -4, 1), (0, 1, 0))))
+    (1, 2)
+    """
+    last, alive = _last_uses(program), set(range(len(program.phases)))
+    most = len(alive)
+    for signal in range(len(alive), len(alive) + len(program.steps)):
+        alive = {k for k in alive if last.get(k, -1) > signal} | {signal}
+        most = max(most, len(alive))
+    return most
+
+
 def band_rows(program: Program, finish: Finish, windows: Windows, shape: Shape3, output: Shape3, threads: int) -> int:
-    """Rows of a band: as BAND says, but no fewer than repay the rows that neighbours both load; equal shares.
+    """Rows of a band: as BAND_OF_FEW and BAND_OF_MANY say, but no fewer than repay the rows that neighbours both load; equal shares.
 
     Results do not depend on it.
     """
-    values = BAND * 2 // finish.dtype.itemsize
+    values = (BAND_OF_FEW if held(program) <= FEW else BAND_OF_MANY) * 2 // finish.dtype.itemsize
     row = (shape[1] + sum(windows.padding[1])) * output[2]
     most = max(1, values // row, min(windows.extent[0] // windows.stride[0], 64))
     bands = -(-output[0] // most)
