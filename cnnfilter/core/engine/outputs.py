@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 # Below, the allocator of the C library keeps memory by itself.
-AT_LEAST = 32 << 20
+AT_LEAST = 1 << 20
 KEPT = 96 << 20
 
 # By size. Without a lock, which the end of an owner could meet in its own thread: appending and popping are atomic.

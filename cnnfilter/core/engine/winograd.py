@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from cnnfilter.core.engine import outputs
 from cnnfilter.core.engine.floats import FLOAT32, in_own_memory, shares
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
@@ -32,6 +33,8 @@ IN = OUT + TAPS - 1
 CHUNK = 64
 # Tiles of a band: a product of fewer rows is slower, more do not stay in the cache.
 TILES = 28
+# Pairs of a channel and a filter that are transformed at a time, so that what lies between stays in the cache.
+PAIRS = 1 << 13
 
 
 def transforms() -> tuple[Array, Array, Array]:
@@ -48,6 +51,19 @@ def transforms() -> tuple[Array, Array, Array]:
     return a, g, b
 
 
+def _transformed(weights: Array, g: Array) -> Array:
+    """G g G' for every filter and channel: (across, down, inputs, filters), as the tiles are."""
+    pairs = weights.shape[2] * weights.shape[3]
+    plain = weights.reshape(TAPS, TAPS, pairs)
+    both = outputs.empty((IN, IN, pairs), FLOAT32)
+
+    for start in range(0, pairs, PAIRS):
+        some = slice(start, start + PAIRS)
+        down = np.matmul(g, plain[:, :, some].astype(FLOAT32, copy=False).swapaxes(0, 1))
+        np.matmul(g, down.swapaxes(0, 1), out=both[:, :, some].swapaxes(0, 1))
+    return both.reshape(IN, IN, *weights.shape[2:])
+
+
 class Winograd:
     """F(4 x 4, 3 x 3) for a bank with stride 1 and dilation 1."""
 
@@ -60,11 +76,7 @@ class Winograd:
         self.inputs = shape[2]
         a, g, b = transforms()
         self.a, self.b = a.astype(FLOAT32), b.astype(FLOAT32)
-        g = g.astype(FLOAT32)
-        down = (g @ task.weights.astype(FLOAT32, copy=False).reshape(TAPS, -1)).reshape(IN, TAPS, -1)
-        both = np.empty((IN, IN, self.inputs * self.filters), FLOAT32)
-        np.matmul(g, down, out=both.transpose(1, 0, 2))  # across first, as the tiles are
-        self.weights = both.reshape(IN, 1, IN, self.inputs, self.filters)
+        self.weights = _transformed(task.weights, g.astype(FLOAT32))
         self.wide = -(-self.columns // OUT)
         self.high = shares(-(-outputs // OUT), max(1, TILES // self.wide))
         self.rows = self.high * OUT
@@ -77,7 +89,7 @@ class Winograd:
         return in_own_memory(self, samples, memory, self.filters)
 
     def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
-        """Sums plus `bias`; the axes of what lies between are tiles' across, (rows of) tiles, down, tiles, channels.
+        """Sums plus `bias`; the axes of what lies between are tiles' across, down, tiles, channels.
 
         What stands for the point 1 in both directions is part of all outputs of a tile as it is: it takes the bias.
         """
@@ -87,12 +99,12 @@ class Winograd:
         across = memory.empty((IN, rows, line), FLOAT32)
         s_a, s_r, s_l = across.strides
         tall = as_strided(across, (IN, high, IN, line), (s_a, OUT * s_r, s_r, s_l))
-        both = memory.empty((IN, high, IN, wide, self.inputs), FLOAT32)
-        products = memory.empty((IN, high, IN, wide, self.filters), FLOAT32)
+        both = memory.empty((IN, IN, high * wide, self.inputs), FLOAT32)
+        products = memory.empty((IN, IN, high * wide, self.filters), FLOAT32)
         part = memory.empty(products.shape, FLOAT32) if self.inputs > CHUNK else products
         down = memory.empty((IN, high, OUT, wide * self.filters), FLOAT32)
         done = memory.empty((OUT, self.rows, wide, self.filters), FLOAT32)
-        some_bias, ones = bool(bias.any()), products[POINTS.index(Fraction(1)), :, POINTS.index(Fraction(1))]
+        some_bias, ones = bool(bias.any()), products[POINTS.index(Fraction(1)), POINTS.index(Fraction(1))]
 
         s_y, s_c = samples.strides
         split = as_strided(samples, phases.shape, (self.inputs * s_c, s_y, OUT * self.inputs * s_c, s_c))
@@ -100,14 +112,14 @@ class Winograd:
         def compute(out: Array) -> None:
             np.copyto(phases, split)
             np.matmul(self.b, phases.reshape(IN, -1), out=across.reshape(IN, -1))
-            np.matmul(self.b, tall, out=both.reshape(IN, high, IN, line))
+            np.matmul(self.b, tall, out=both.reshape(IN, IN, high, line).swapaxes(1, 2))
             np.matmul(both[..., :CHUNK], self.weights[..., :CHUNK, :], out=products)
             for first in range(CHUNK, self.inputs, CHUNK):
                 chunk = slice(first, first + CHUNK)
                 np.add(products, np.matmul(both[..., chunk], self.weights[..., chunk, :], out=part), out=products)
             if some_bias:
                 np.add(ones, bias, out=ones)
-            np.matmul(self.a, products.reshape(IN, high, IN, -1), out=down)
+            np.matmul(self.a, products.reshape(IN, IN, high, -1).swapaxes(1, 2), out=down)
             np.matmul(self.a, down.reshape(IN, -1), out=done.reshape(OUT, -1))
             if out.shape[1] == wide * OUT:
                 np.copyto(out.reshape(self.rows, wide, OUT, self.filters), done.transpose(1, 2, 0, 3))
