@@ -5,6 +5,7 @@ e = d * (k - 1) + 1 and the output has (n + p - e) // s + 1 values.
 Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, relationships 6 and 15.
 """
 
+import functools
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -153,34 +154,40 @@ class Windows:
         Raises:
             UnfitError: when nothing would come out; names the sizes.
         """
-        sizes = (height, width)
-        padded = [n + sum(sides) for n, sides in zip(sizes, self.padding, strict=True)]
-        along = zip(padded, self.extent, self.stride, strict=True)
-        counts = [self._count(n, p[0], total) for n, p, total in zip(sizes, self.padding, along, strict=True)]
-        if min(*sizes, *counts) < 1:
-            raise UnfitError(
-                "",
-                f"the output would be empty: a window of {by(self.extent)}{_dilated(self.dilation)} does not fit into "
-                f"an image of {by(sizes)}, padded to {by(padded)}",
-            )
-        return counts[0], counts[1]
-
-    def _count(self, length: int, before: int, along: tuple[int, int, int]) -> int:
-        """Windows along an axis of `length`, of which `along` tells (padded length, extent, stride).
-
-        In ceil mode a last window may reach beyond the padding, but none starts in the padding at the end.
-        Source: PyTorch's MaxPool2d, ONNX's MaxPool (operator set 22).
-        """
-        padded, extent, stride = along
-        count = (padded - extent) // stride + 1
-        if self.ceil_mode and (padded - extent) % stride and count * stride < length + before:
-            count += 1
-        return count
+        return _output_size(self, height, width)
 
     def centers(self, axis: int, count: int, length: int) -> list[int]:
         """The input index under the centre of each of `count` windows along `axis`, clamped to the image."""
         first = (self.extent[axis] - 1) // 2 - self.padding[axis][0]
         return [min(max(i * self.stride[axis] + first, 0), length - 1) for i in range(count)]
+
+
+@functools.lru_cache(maxsize=256)  # an image's plan asks for it again and again
+def _output_size(windows: Windows, height: int, width: int) -> Pair:
+    sizes = (height, width)
+    padded = [n + sum(sides) for n, sides in zip(sizes, windows.padding, strict=True)]
+    along = zip(padded, windows.extent, windows.stride, strict=True)
+    counts = [_count(windows, n, p[0], total) for n, p, total in zip(sizes, windows.padding, along, strict=True)]
+    if min(*sizes, *counts) < 1:
+        raise UnfitError(
+            "",
+            f"the output would be empty: a window of {by(windows.extent)}{_dilated(windows.dilation)} does not fit into "
+            f"an image of {by(sizes)}, padded to {by(padded)}",
+        )
+    return counts[0], counts[1]
+
+
+def _count(windows: Windows, length: int, before: int, along: tuple[int, int, int]) -> int:
+    """Windows along an axis of `length`, of which `along` tells (padded length, extent, stride).
+
+    In ceil mode a last window may reach beyond the padding, but none starts in the padding at the end.
+    Source: PyTorch's MaxPool2d, ONNX's MaxPool (operator set 22).
+    """
+    padded, extent, stride = along
+    count = (padded - extent) // stride + 1
+    if windows.ceil_mode and (padded - extent) % stride and count * stride < length + before:
+        count += 1
+    return count
 
 
 def _extent(size: Pair, dilation: Pair) -> Pair:

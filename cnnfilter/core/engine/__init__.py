@@ -77,9 +77,9 @@ def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = N
     >>> plan(task, image, Rendering("abs", samples=UINT8)).why
     'one kernel a channel; 1 step instead of 2 taps, in int16'
     """
+    if task.bounds(image) is None:
+        return _of_floats(task, image, rendering, count=count) or plain(task, image)
     planned = plain(task, image)
-    if planned.bounds is None and task.bounds(image) is None:
-        return _of_floats(task, image, rendering, count=count) or planned
     if rendering and rendering.mapping == "normalize":
         return _stretched(task, rendering, image, planned)
     fused = _fused(task, rendering, image, planned.bounds, count=count) if rendering else None

@@ -108,13 +108,16 @@ def tame(values: Array) -> bool:
     return largest == 0 or SMALLEST <= largest <= LARGEST
 
 
-def shares(total: int, most: int, unit: int = 1) -> int:
+def shares(total: int, most: int, unit: int = 1, *, paired: bool = False) -> int:
     """The length of tiles, none above `most`, that divide `total` about equally; a multiple of `unit`.
 
-    >>> shares(100, 64), shares(100, 64, 8), shares(10, 64, 8)
-    (50, 56, 16)
+    `paired` tiles are an even number, if more than one, so that two threads have the same to do.
+
+    >>> shares(100, 64), shares(100, 64, 8), shares(10, 64, 8), shares(100, 40), shares(100, 40, paired=True)
+    (50, 56, 16, 34, 25)
     """
     count = -(-total // max(unit, most))
+    count += paired and count > 1 and count % 2
     return -(-total // (count * unit)) * unit
 
 

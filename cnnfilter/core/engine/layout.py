@@ -16,10 +16,10 @@ from cnnfilter.core.engine.scratch import LINE
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import PadMode, Windows
 
-# Values of a band in 16 bits, by how many signals a program holds at a time: all of them are to stay in the second-level
-# cache or near it. Smaller bands do not repay what threads wait for the interpreter's lock between two calls.
-BAND_OF_FEW, BAND_OF_MANY = 1 << 19, 1 << 18
-FEW = 2
+# Values of a band in 16 bits, half a megabyte a signal; twice as many for programs that hold FEW signals at a time. So
+# they stay in the second-level cache or near it; smaller bands do not repay what a call costs on a cold cache and what
+# threads wait for the interpreter's lock.
+BAND, FEW = 1 << 18, 2
 
 
 class Span(NamedTuple):
@@ -265,11 +265,11 @@ def held(program: Program) -> int:
 
 
 def band_rows(program: Program, finish: Finish, windows: Windows, shape: Shape3, output: Shape3, threads: int) -> int:
-    """Rows of a band: as BAND_OF_FEW and BAND_OF_MANY say, but no fewer than repay the rows that neighbours both load; equal shares.
+    """Rows of a band: as BAND says, but no fewer than repay the rows that neighbours both load; equal shares.
 
     Results do not depend on it.
     """
-    values = (BAND_OF_FEW if held(program) <= FEW else BAND_OF_MANY) * 2 // finish.dtype.itemsize
+    values = BAND * (2 if held(program) <= FEW else 1) * 2 // finish.dtype.itemsize
     row = (shape[1] + sum(windows.padding[1])) * output[2]
     most = max(1, values // row, min(windows.extent[0] // windows.stride[0], 64))
     bands = -(-output[0] // most)

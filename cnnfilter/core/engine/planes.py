@@ -53,7 +53,8 @@ class Planes:
         taps = self.height * (self.width * self.inputs + 1)
         self.columns = shares(columns, max(LEAST, DIRECT // (taps * self.filters)))
         line = (self.width * self.inputs + 1) * self.columns
-        self.rows = shares(outputs, max(1, (BLOCK // line - self.height) // self.windows.stride[0] + 1))
+        most = max(1, (BLOCK // line - self.height) // self.windows.stride[0] + 1)
+        self.rows = shares(outputs, most, paired=True)
         self.pitch = (self.columns - 1) * self.windows.stride[1] + self.windows.extent[1]
         self.workload = outputs * columns * self.filters * taps
         size = f"{self.height} x {self.width}"
