@@ -92,6 +92,6 @@ def _aligned(part: BandPlan) -> int:
 
 def of(parts: list[BandPlan], gain: float, levels: Levels) -> Magnitude:
     """A magnitude of two plans that give whole sums below 2^24."""
-    rows = max(1, min(part.rows for part in parts) // 4)  # beside the programs' signals there are two of 32 bits
+    rows = max(1, min(part.rows for part in parts) // 2)
     v, h = (replace(part, rows=rows, count=False, finish=part.finish._replace(output=FLOAT32)) for part in parts)
     return Magnitude((v, h), gain, levels)
