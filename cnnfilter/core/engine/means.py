@@ -113,11 +113,10 @@ class _Sums:
         self.tall = tall[:size].reshape(plan.rows, -1)
         self.adds: list[tuple[Array, Array, Array]] = []
         done = 1
-        while width % 2 == 0 and width > 2:  # sums of 2, 4, ... columns; between them lies what nobody reads
+        while width % 2 == 0 and width > 2:  # sums of 2, 4, ... columns in place; between them lies what nobody reads
             rest = length - done * channels
-            self.adds.append((tall[:rest], tall[done * channels : length], spare[:rest]))
-            tall, spare, length = spare, tall, rest
-            done, width = done * 2, width // 2
+            self.adds.append((tall[:rest], tall[done * channels : length], tall[:rest]))
+            done, width, length = done * 2, width // 2, rest
         sums = spare[: plan.rows * columns * channels].reshape(plan.rows, columns, channels)
         parts = tall[:size].reshape(plan.rows, columns, -1, channels)[:, :, ::done]
         self.alone: list[tuple[Array, Array]] = []
