@@ -96,11 +96,13 @@ class Fused:
 
 
 def tame(values: Array) -> bool:
-    """Whether all values are finite, and none so large or all so small that float32 would not do."""
+    """Whether all values are finite, and none so large or all so small that float32 would not do.
+
+    To be called where overflow and invalid numbers are ignored.
+    """
     if values.dtype.kind == "f" and values.flags.c_contiguous:
         flat = values.reshape(-1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares = float(np.dot(flat, flat))  # four times as fast as the extremes, and mostly enough
+        squares = float(np.dot(flat, flat))  # four times as fast as the extremes, and mostly enough
         if flat.size * SMALLEST**2 <= squares <= LARGEST**2:
             return True
     low, high = float(values.min()), float(values.max())

@@ -32,8 +32,9 @@ def method(task: Correlation, image: NDArray[Any], rendering: Rendering | None =
 
     With `rendering` the sums become its samples at once, which tells what precision they need.
     """
-    if not tame(task.weights):
-        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not tame(task.weights):
+            return None
     return _for_bank(task, image) if task.is_bank else _for_kernel(task, image, rendering)
 
 
