@@ -31,8 +31,9 @@ OUT, TAPS = 4, 3
 IN = OUT + TAPS - 1
 # Channels added up by one product.
 CHUNK = 64
-# Tiles of a band: a product of fewer rows is slower, more do not stay in the cache.
-TILES = 28
+# Values across all channels of a band's tiles (half a megabyte a transform), and tiles that a product has in any case:
+# one of fewer rows is slower, more do not stay in the cache.
+VALUES, TILES = 28 * 128, 28
 # Pairs of a channel and a filter that are transformed at a time, so that what lies between stays in the cache.
 PAIRS = 1 << 13
 
@@ -78,7 +79,7 @@ class Winograd:
         self.a, self.b = a.astype(FLOAT32), b.astype(FLOAT32)
         self.weights = _transformed(task.weights, g.astype(FLOAT32))
         self.wide = -(-self.columns // OUT)
-        self.high = shares(-(-outputs // OUT), max(1, TILES // self.wide))
+        self.high = shares(-(-outputs // OUT), max(1, max(TILES, VALUES // self.inputs) // self.wide))
         self.rows = self.high * OUT
         self.pitch = (self.wide * OUT + TAPS - 1) * self.inputs
         self.workload = outputs * self.columns * self.filters * self.inputs * IN**2 // OUT**2
