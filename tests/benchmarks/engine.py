@@ -41,16 +41,15 @@ LEAST = 25.0
 # How far responses of banks may be apart, of the largest: PyTorch's way rounds, too.
 BANKS_WITHIN = 2e-5
 # Seconds until the threads of the other process sleep.
-PAUSE = 0.05
+PAUSE = 0.0
 
 
-def medians(sides: dict[str, Timed], rounds: int, pause: float = 0) -> dict[str, float]:
+def medians(sides: dict[str, Timed], rounds: int) -> dict[str, float]:
     """Median milliseconds of each side, which take turns."""
     repeats = {name: max(1, min(1000, int(LEAST / side(3)) + 1)) for name, side in sides.items()}
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for warm in [True] * 2 + [False] * rounds:
         for name, side in sides.items():
-            time.sleep(pause)
             found = side(repeats[name])
             if not warm:
                 taken[name].append(found)
@@ -84,7 +83,7 @@ def of_bank(number: int, torch: Torch, rounds: int) -> dict[str, Any]:
         "ours": functools.partial(timed, ours),
         "torch": functools.partial(torch.milliseconds, number),
     }
-    return record(bank.name, bank.listed, medians(sides, rounds, PAUSE), apart, BANKS_WITHIN)
+    return record(bank.name, bank.listed, medians(sides, rounds), apart, BANKS_WITHIN)
 
 
 def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
