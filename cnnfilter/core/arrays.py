@@ -40,3 +40,8 @@ def as_image(image: "ArrayLike", parameter: str = "image") -> NDArray[Any]:
             raise ParameterError(parameter, "whole numbers above 2^63 are too large")
         array = array.astype(np.int64)
     return array
+
+
+def as_planes(image: NDArray[Any]) -> NDArray[Any]:
+    """An image as (height, width, channels)."""
+    return image if image.ndim == 3 else image[:, :, None]

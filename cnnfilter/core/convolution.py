@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core import engine
-from cnnfilter.core.arrays import as_image, as_numbers
+from cnnfilter.core import engine, recent
+from cnnfilter.core.arrays import as_image, as_numbers, as_planes
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import (
     PaddingLike,
@@ -19,9 +19,9 @@ from cnnfilter.core.geometry import (
     pad_mode as parse_pad_mode,
     pair,
 )
-from cnnfilter.core.kernels import Kernel, as_kernel
+from cnnfilter.core.kernels import Kernel, as_kernel, known
 from cnnfilter.core.numbers import exact, flag
-from cnnfilter.core.prepared import prepare
+from cnnfilter.core.prepared import Prepared, prepare
 from cnnfilter.core.samples import RAW, Rendering, auto_mapping
 from cnnfilter.core.vocabulary import CHANNELS, Channels, Mapping, choice
 from cnnfilter.errors import ParameterError, UnfitError
@@ -122,7 +122,7 @@ class Convolution:
         Raises:
             UnfitError: the output would be empty, or a bank takes another number of channels.
         """
-        planes = image if image.ndim == 3 else image[:, :, None]
+        planes = as_planes(image)
         return prepare(self, image.shape, planes, rendering, count=count).run(planes)
 
 
@@ -168,18 +168,28 @@ def convolve(
     >>> convolve([[0, 0, 9], [0, 0, 9], [0, 0, 9]], "sobel-v", padding="valid").tolist()
     [[36]]
     """
-    parsed = Convolution.of(
-        kernel,
-        stride=stride,
-        padding=padding,
-        pad_mode=pad_mode,
-        dilation=dilation,
-        channels=channels,
-        scale=scale,
-        bias=bias,
-        flip=flip,
-    )
-    return parsed.respond(as_image(image), Rendering.of(mapping), count=False)[0]
+    options = stride, padding, pad_mode, dilation, channels, scale, bias, flip, mapping
+    call = recent.call(image, *options, kernel=known(kernel))
+    prepared = _recent.get(call)
+    if prepared is None:
+        parsed = Convolution.of(
+            kernel,
+            stride=stride,
+            padding=padding,
+            pad_mode=pad_mode,
+            dilation=dilation,
+            channels=channels,
+            scale=scale,
+            bias=bias,
+            flip=flip,
+        )
+        image, rendering = as_image(image), Rendering.of(mapping)
+        prepared = prepare(parsed, image.shape, as_planes(image), rendering, count=False)
+        _recent.keep(call, prepared)
+    return prepared.run(as_planes(cast("NDArray[Any]", image)))[0]
+
+
+_recent: recent.Recent[Prepared] = recent.Recent()
 
 
 def conv2d(

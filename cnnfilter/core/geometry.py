@@ -169,10 +169,11 @@ def _output_size(windows: Windows, height: int, width: int) -> Pair:
     along = zip(padded, windows.extent, windows.stride, strict=True)
     counts = [_count(windows, n, p[0], total) for n, p, total in zip(sizes, windows.padding, along, strict=True)]
     if min(*sizes, *counts) < 1:
+        window = by(windows.extent) + _dilated(windows.dilation)
         raise UnfitError(
             "",
-            f"the output would be empty: a window of {by(windows.extent)}{_dilated(windows.dilation)} does not fit into "
-            f"an image of {by(sizes)}, padded to {by(padded)}",
+            f"the output would be empty: a window of {window} does not fit into an image of {by(sizes)}, padded to "
+            f"{by(padded)}",
         )
     return counts[0], counts[1]
 

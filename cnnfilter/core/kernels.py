@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnfilter.core.catalogue import FAMILIES, GRADIENTS, KERNEL_FILES, NAMED, kernel_names
 from cnnfilter.core.geometry import Pair
@@ -16,7 +16,7 @@ from cnnfilter.core.numbers import table
 from cnnfilter.errors import ParameterError, UnfitError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from cnnfilter.core.matrices import Matrix
 
@@ -171,9 +171,28 @@ def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:
         return kernel(value)
     import numpy as np
 
-    if isinstance(value, np.ndarray) and value.size <= SMALL and value.dtype.kind in "biuf":
-        return _remembered((value.tobytes(), value.dtype, value.shape), functools.partial(from_array, value))
+    if isinstance(value, np.ndarray) and (key := _by_content(value)):
+        return _remembered(key, functools.partial(from_array, value))
     return from_array(value)
+
+
+def known(value: object) -> Hashable:
+    """What a kernel that has been parsed is remembered by; None for others, and where the same text may change."""
+    import numpy as np
+
+    key: Hashable = None
+    if isinstance(value, str):
+        key = value.strip()
+    elif isinstance(value, np.ndarray):
+        key = _by_content(value)
+    return key if key in _known else None
+
+
+def _by_content(values: "NDArray[Any]") -> Hashable:
+    """A key for a small array of numbers; None for others."""
+    if values.size > SMALL or values.dtype.kind not in "biuf":
+        return None
+    return values.tobytes(), values.dtype, values.shape
 
 
 def _remembered(key: Hashable, parse: Callable[[], Kernel]) -> Kernel:

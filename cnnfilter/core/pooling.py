@@ -1,7 +1,7 @@
 """Pooling: maximum, minimum or mean of windows, channel by channel."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core import engine
-from cnnfilter.core.arrays import as_image
+from cnnfilter.core import engine, recent
+from cnnfilter.core.arrays import as_image, as_planes
 from cnnfilter.core.engine import extremes, means
 from cnnfilter.core.engine.layout import BandPlan
 from cnnfilter.core.engine.padding import padded_rows
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 ALL = "all"
+
+# From an image to (response or samples, number of values clipped).
+Work = Callable[[NDArray[Any]], tuple[NDArray[Any], int]]
 
 
 @dataclass(frozen=True)
@@ -98,34 +101,55 @@ class Pooling:
         Raises:
             UnfitError: the output would be empty.
         """
+        return self.prepared(image, rendering, count=count)(image)
+
+    def prepared(self, image: NDArray[Any], rendering: Rendering = RAW, *, count: bool = True) -> Work:
+        """What `respond` does, for all images of this shape, type and order in memory.
+
+        The values of `image` are looked at only where it has whole numbers of 64 bits.
+
+        Raises:
+            UnfitError: the output would be empty.
+        """
         shape = self.output_shape(image.shape)
-        planes = image if image.ndim == 3 else image[:, :, None]
+        work = self._work(as_planes(image), rendering, count=count)
+
+        def run(image: NDArray[Any]) -> tuple[NDArray[Any], int]:
+            result, clipped = work(as_planes(image))
+            return result.reshape(shape), clipped
+
+        return run
+
+    def _work(self, image: NDArray[Any], rendering: Rendering, *, count: bool) -> Work:
+        """`prepared` for (height, width, channels)."""
         mapping = self.resolve(rendering.mapping, to_float=image.dtype.kind == "f")
         own = SampleType.of(image.dtype)
         samples = rendering.samples or own
         untouched = mapping == "clip" and samples == own and rendering.gain == 1 and image.dtype.kind != "f"
         if self.kind != "avg" and (mapping == "raw" or untouched):
-            return self._extremes(planes).reshape(shape), 0
-        if untouched and (plan := means.plan(planes, self.windows(image.shape))):
-            return means.run(plan, planes).reshape(shape), 0
+            return self._extremes(image)
+        windows = self.windows(image.shape)
+        if untouched and (plan := means.plan(image, windows)):
+            return lambda image: (means.run(plan, image), 0)
         rendering = replace(rendering, mapping=mapping, samples=None if mapping == "raw" else samples)
-        if (fused := self._fused(planes, rendering, count=count)) is not None:
-            result, clipped = engine.rendered(fused, planes)
-            return result.reshape(shape), clipped
+        if (fused := self._fused(image, rendering, count=count)) is not None:
+            return functools.partial(engine.rendered, fused)
         exact = self.kind != "avg" and image.dtype.kind != "f"
-        result, clipped = rendering.render(
-            lambda: self._bands(planes), (*shape[:2], planes.shape[2]), sample_bounds(planes) if exact else None
-        )
-        return result.reshape(shape), clipped
+        bounds = sample_bounds(image) if exact else None
+        output = (*windows.output_size(image.shape[0], image.shape[1]), image.shape[2])
+        return lambda image: rendering.render(lambda: self._bands(image), output, bounds)
 
-    def _extremes(self, image: NDArray[Any]) -> NDArray[Any]:
+    def _extremes(self, image: NDArray[Any]) -> Work:
         """Maxima or minima as they are."""
         windows = self.windows(image.shape)
         if windows.size == windows.extent == image.shape[:2] and windows.padding == ((0, 0), (0, 0)):
-            return _whole(image, self.kind).astype(image.dtype.newbyteorder("="), copy=False)
+            native = image.dtype.newbyteorder("=")
+            return lambda image: (_whole(image, self.kind).astype(native, copy=False), 0)
         sides = _reached(windows, image.shape, windows.output_size(*image.shape[:2]))
         reduce = np.maximum if self.kind == "max" else np.minimum
-        return extremes.pooled(reduce, image, windows, sides, _working_type(image, self.kind, windows.taps)[1])
+        fill = _working_type(image, self.kind, windows.taps)[1]
+        plan = extremes.plan(reduce, image, windows, sides, fill)
+        return lambda image: (extremes.run(plan, image), 0)
 
     def _fused(self, image: NDArray[Any], rendering: Rendering, *, count: bool) -> BandPlan | None:
         """Means whose windows all have the same number of cells are a convolution with a constant kernel."""
@@ -200,16 +224,25 @@ def pool(
     >>> pool([[1, 3, 2, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]).tolist()
     [[6, 8], [14, 16]]
     """
-    parsed = Pooling.of(
-        kind,
-        size=size,
-        stride=stride,
-        padding=padding,
-        ceil_mode=ceil_mode,
-        count_include_pad=count_include_pad,
-        dilation=dilation,
-    )
-    return parsed.respond(as_image(image), Rendering.of(mapping), count=False)[0]
+    call = recent.call(image, kind, size, stride, padding, ceil_mode, count_include_pad, dilation, mapping)
+    work = _recent.get(call)
+    if work is None:
+        parsed = Pooling.of(
+            kind,
+            size=size,
+            stride=stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+            dilation=dilation,
+        )
+        image = as_image(image)
+        work = parsed.prepared(image, Rendering.of(mapping), count=False)
+        _recent.keep(call, work)
+    return work(cast("NDArray[Any]", image))[0]
+
+
+_recent: recent.Recent[Work] = recent.Recent()
 
 
 def _frozen(padding: Any) -> Any:

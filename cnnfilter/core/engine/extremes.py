@@ -25,13 +25,8 @@ Array = NDArray[Any]
 BAND = 2 << 20  # bytes of a band of the input
 
 
-def pooled(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill: float) -> Array:
-    """Maxima or minima, (rows, columns, channels), of an image of (height, width, channels).
-
-    `sides` is the padding that windows reach into, whose value `fill` never wins.
-    """
-    threads_worth = threads.threads_for(image.size)
-    plan = _plan(reduce, image.shape, image.dtype.newbyteorder("="), windows, sides, fill, threads_worth)
+def run(plan: "Plan", image: Array) -> Array:
+    """Maxima or minima, (rows, columns, channels), of an image of (height, width, channels)."""
     out = outputs.empty(plan.output, plan.dtype)
     many, width, channels = plan.shape
     size = 2 * many * width * channels * plan.dtype.itemsize
@@ -43,12 +38,12 @@ def pooled(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill:
                 band.compute(image, start, out[start : start + many])
         return 0
 
-    threads.share(items, work, min(threads_worth, len(items)))
+    threads.share(items, work, min(threads.threads_for(image.size), len(items)))
     return out
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class Plan:
     """What is pooled to `output`, in bands of `shape` (rows of the output, padded columns, channels)."""
 
     reduce: np.ufunc
@@ -61,6 +56,15 @@ class _Plan:
     width: int  # of the image
 
 
+def plan(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill: float) -> Plan:
+    """The plan for images of (height, width, channels) like this one.
+
+    `sides` is the padding that windows reach into, whose value `fill` never wins.
+    """
+    count = threads.threads_for(image.size)
+    return _plan(reduce, image.shape, image.dtype.newbyteorder("="), windows, sides, fill, count)
+
+
 @functools.lru_cache(maxsize=32)
 def _plan(
     reduce: np.ufunc,
@@ -70,20 +74,20 @@ def _plan(
     sides: Sides,
     fill: float,
     count: int,
-) -> _Plan:
+) -> Plan:
     stride_y, stride_x = windows.stride
     rows, columns = windows.output_size(shape[0], shape[1])
     width = -(-(shape[1] + sum(sides[1])) // stride_x) * stride_x
     row = width * shape[2] * dtype.itemsize
     many = max(1, min(BAND // (row * stride_y), -(-rows // count)))
     output = rows, columns, shape[2]
-    return _Plan(reduce, dtype, windows, sides, fill, (many, width, shape[2]), output, shape[1])
+    return Plan(reduce, dtype, windows, sides, fill, (many, width, shape[2]), output, shape[1])
 
 
 class _Band:
     """A plan bound to scratch memory: views are made once, so that between two operations there is little else."""
 
-    def __init__(self, plan: _Plan, memory: Array) -> None:
+    def __init__(self, plan: Plan, memory: Array) -> None:
         self.plan, self.reduce, self.windows = plan, plan.reduce, plan.windows
         length = math.prod(plan.shape)
         tall, spare = memory[: 2 * length * plan.dtype.itemsize].view(plan.dtype).reshape(2, -1)
