@@ -1,7 +1,8 @@
 """Memory for large results: that of a result which nobody holds any more serves the next one.
 
 The system hands large arrays out as fresh pages and takes them back at once: for 36 MB that is some 5 ms of page
-faults, as long as a third of a filter. So memory from AT_LEAST on is kept when a result ends, KEPT bytes at most.
+faults, as long as a third of a filter. So memory from AT_LEAST on is kept when a result ends, MOST pieces and KEPT bytes
+at most. What a bank's filters are transformed to is such a result, too.
 
 A result is a view of an owner that is no array: every view of the result keeps the result, the result keeps its owner,
 and only the end of the owner gives the memory back. Nobody can see memory that is handed out again.
@@ -14,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-# Below, the allocator of the C library keeps memory by itself.
+# Below, the allocator of the C library mostly keeps memory by itself; above it does so only for one or two arrays.
 AT_LEAST = 1 << 20
-KEPT = 96 << 20
+MOST, KEPT = 8, 96 << 20
 
 # By size. Without a lock, which the end of an owner could meet in its own thread: appending and popping are atomic.
 _spare: dict[int, list[NDArray[np.uint8]]] = {}
@@ -44,7 +45,8 @@ class _Owner:
 
     def __del__(self) -> None:
         size = self._memory.size
-        if sum(each * len(kept) for each, kept in list(_spare.items())) + size > KEPT:
+        spare = [(each, len(kept)) for each, kept in list(_spare.items())]
+        if sum(count for _, count in spare) >= MOST or sum(each * count for each, count in spare) + size > KEPT:
             _spare.clear()
         if size <= KEPT:
             _spare.setdefault(size, []).append(self._memory)

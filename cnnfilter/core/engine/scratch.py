@@ -1,6 +1,6 @@
 """Memory for what lies between input and output, handed from call to call: fresh pages cost as much as a pass over it.
 
-A thread's scratch is that of one band, some 2 to 8 MB. A band has as many rows as the kernel, up to 64, even where rows
+A thread's scratch is that of one band, some 1 to 8 MB. A band has as many rows as the kernel, up to 64, even where rows
 are very wide: then it is signals of the program at a time (2 to 6 mostly) x rows of the kernel x row in 16 or 32 bits,
 50 MB for 15 x 15 over rows of 100,000 RGB pixels. As many arrays are kept as an image has threads, of at most KEPT
 bytes each; larger ones are freed at once. With the memory is kept what was bound to it last (views cost more than a

@@ -77,6 +77,7 @@ def test_memory_that_is_kept_is_bounded() -> None:
     for extra in range(8):
         outputs.empty((outputs.AT_LEAST + extra,), np.uint8)
     assert sum(memory.size for kept in outputs._spare.values() for memory in kept) <= outputs.KEPT
+    assert sum(map(len, outputs._spare.values())) <= outputs.MOST
     outputs.empty((outputs.KEPT + 1,), np.uint8)
     assert outputs.KEPT + 1 not in outputs._spare
     outputs._spare.clear()
