@@ -1,8 +1,7 @@
 """What a run does to every image."""
 
 import os
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cnnfilter.batch.paths import Result
 from cnnfilter.core.catalogue import KERNEL_FILES
@@ -15,8 +14,7 @@ from cnnfilter.model.pipeline import Pipeline
 Maps = Literal["grid", "files"]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What a run does to every image besides its operation; the fields are the options of the same names."""
 
     mapping: Mapping = "auto"
@@ -28,11 +26,10 @@ class Settings:
     dry_run: bool = False
     maps: Maps = "grid"
     inputs: frozenset[tuple[int, int]] = frozenset()  # device and inode of every input, which is never written to
-    encoding: WriteOptions = field(default_factory=WriteOptions)
+    encoding: WriteOptions = WriteOptions()
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
+class Step(NamedTuple):
     """One operation of a run: what the report and file names call it, and its layers.
 
     `convolve` and `pool` are pipelines of one layer. `taps` are layers whose outputs are written, too.

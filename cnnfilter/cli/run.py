@@ -4,7 +4,6 @@ import contextlib
 import gc
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cnnfilter.batch import paths, runner
@@ -46,7 +45,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     results = [result for step in steps for result in step.results]
     jobs = paths.plan_jobs(sources, results, shared.output, shared.format, resuming=shared.no_clobber)
     check(steps, settings, jobs)
-    settings = replace(settings, inputs=_identities_of_inputs(jobs))
+    settings = settings._replace(inputs=_identities_of_inputs(jobs))
     to_stream = any(target.path == STANDARD_STREAM for job in jobs for target in job.targets)
     if to_stream and not settings.dry_run and sys.stdout is not None and sys.stdout.isatty():
         raise ParameterError("output", "image bytes are not written to a terminal; name a file or use a pipe")

@@ -1,8 +1,7 @@
 """Convolution: what is computed, and checks of what users pass; the engine computes it."""
 
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-@dataclass(frozen=True)
-class Convolution:
+class Convolution(NamedTuple):
     """A convolution with everything that users say about it, parsed: response = sums / divisor x scale + bias."""
 
     kernel: Kernel

@@ -8,8 +8,7 @@ Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning
 import functools
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cnnfilter.core.words import by
 from cnnfilter.errors import ParameterError, UnfitError
@@ -100,8 +99,7 @@ def pad_mode(value: str) -> PadMode:
     return name  # type: ignore[return-value]
 
 
-@dataclass(frozen=True)
-class Windows:
+class Windows(NamedTuple):
     """Windows laid over the rows and columns of an image; all pairs are (y, x).
 
     `padding` is ((top, bottom), (left, right)).

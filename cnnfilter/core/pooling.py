@@ -2,9 +2,8 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +29,7 @@ ALL = "all"
 Work = Callable[[NDArray[Any]], tuple[NDArray[Any], int]]
 
 
-@dataclass(frozen=True)
-class Pooling:
+class Pooling(NamedTuple):
     """A pooling with everything that users say about it, parsed; `size` is None for the whole image."""
 
     kind: Kind
@@ -131,7 +129,7 @@ class Pooling:
         windows = self.windows(image.shape)
         if untouched and (plan := means.plan(image, windows)):
             return lambda image: (means.run(plan, image), 0)
-        rendering = replace(rendering, mapping=mapping, samples=None if mapping == "raw" else samples)
+        rendering = rendering._replace(mapping=mapping, samples=None if mapping == "raw" else samples)
         if (fused := self._fused(image, rendering, count=count)) is not None:
             return functools.partial(engine.rendered, fused)
         exact = self.kind != "avg" and image.dtype.kind != "f"
@@ -157,7 +155,7 @@ class Pooling:
         is_plain = windows.padding == ((0, 0), (0, 0)) or self.count_include_pad
         if self.kind != "avg" or not is_plain or self.ceil_mode or windows.taps == 1 or windows.size == image.shape[:2]:
             return None
-        mean = replace(rendering, gain=rendering.gain / windows.taps)
+        mean = rendering._replace(gain=rendering.gain / windows.taps)
         task = Correlation(np.ones(windows.size, np.int64), windows, "zero")
         return engine.plan(task, image, mean, count=count).fused
 

@@ -2,8 +2,7 @@
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 LARGEST_REMEMBERED = 1 << 16
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
+class Prepared(NamedTuple):
     """A convolution planned for one kind of image: two tasks for a gradient magnitude, otherwise one."""
 
     shape: tuple[int, ...]  # of the response

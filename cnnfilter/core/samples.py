@@ -6,7 +6,6 @@ to the pixel is computed in whole numbers; otherwise in float64.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, cast
 
@@ -54,8 +53,7 @@ UINT8 = SampleType(np.dtype(np.uint8), 0, 255)
 UINT16 = SampleType(np.dtype(np.uint16), 0, 65535)
 
 
-@dataclass(frozen=True)
-class Rendering:
+class Rendering(NamedTuple):
     """How sums become samples: response = sum x gain + bias, then the mapping, rounding and clipping.
 
     `samples` is None for raw responses. With `per_map`, `normalize` stretches every channel on its own.

@@ -61,7 +61,7 @@ def premultiplied(
             seen = below * gain > 0
             yield rows, np.where(seen, colours / np.where(seen, below, 1), 0)
 
-    biased = replace(rendering, bias=convolution.bias * level_scale)
+    biased = rendering._replace(bias=convolution.bias * level_scale)
     result, clipped = biased.render(bands, (height, width, channels), None)
     return result.reshape(height, width, *image.shape[2:]), veil, clipped
 
@@ -72,10 +72,9 @@ def _weighted(
     """(rows of the output, sums of colour x alpha, sums of alpha) band by band."""
     windows = convolution.windows
     height, width = windows.output_size(*alpha.shape)
-    inner = replace(
-        convolution,
+    inner = convolution._replace(
         kernel=replace(convolution.kernel, divisor=1),
-        windows=replace(windows, padding=((0, 0), (0, 0))),
+        windows=windows._replace(padding=((0, 0), (0, 0))),
         scale=Fraction(1),
         bias=Fraction(0),
     )

@@ -6,8 +6,7 @@ repetitions are known only by deflating the sample.
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,8 +28,7 @@ SEARCHES = {3: 1.0, 4: 1.2, 6: 1.4}
 SMALL = 1 << 19  # a picture of so many bytes takes a few milliseconds anyway, and no weights
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """How all rows are filtered and deflated."""
 
     filter: int

@@ -230,7 +230,7 @@ class Pipeline:
             ParameterError: the image does not fit a layer, or weights are missing.
         """
         last = self.last.name
-        rendering = replace(rendering, per_map=self.is_stack(last, image.shape))
+        rendering = rendering._replace(per_map=self.is_stack(last, image.shape))
         clips = []
 
         def apply(node: Node, inputs: list[Array], tensors: Tensors) -> Array:

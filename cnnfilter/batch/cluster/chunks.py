@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnfilter import signals
@@ -54,7 +54,7 @@ class Told:
         """The steps and settings, for this thread."""
         if not hasattr(self._own, "work"):
             steps, settings, places = pickle.loads(self.content)
-            self._own.work = steps, replace(settings, inputs=_numbered_here(settings.inputs, places))
+            self._own.work = steps, settings._replace(inputs=_numbered_here(settings.inputs, places))
         work: tuple[list[Step], Settings] = self._own.work
         return work
 

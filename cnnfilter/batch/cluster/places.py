@@ -42,7 +42,7 @@ def told(jobs: Sequence[Job], steps: Sequence[Step], settings: Settings) -> byte
     """
     places: dict[int, str] = {}
     if settings.maps == "grid":
-        settings = replace(settings, inputs=frozenset())
+        settings = settings._replace(inputs=frozenset())
     else:
         for job in jobs:
             with suppress(OSError):
@@ -55,7 +55,7 @@ def _absolute(step: Step) -> Step:
     pipeline = step.pipeline
     if pipeline.weights is None:
         return step
-    return replace(step, pipeline=replace(pipeline, folder=os.path.join(folder_here(), pipeline.folder)))
+    return step._replace(pipeline=replace(pipeline, folder=os.path.join(folder_here(), pipeline.folder)))
 
 
 def check_places(client: Any, jobs: Sequence[Job], steps: Sequence[Step]) -> None:

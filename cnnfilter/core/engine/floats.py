@@ -9,7 +9,7 @@ only. Where tiles lie depends on shapes and types, never on the number of thread
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -258,7 +258,7 @@ class _Tiled:
         """Sums of a whole tile in which every sample meets its own windows only."""
         task, samples = self.task, np.empty(self.samples.shape)
         padded_tile(self.image, self._corner(tile), task.pad_mode, samples, sum_channels=task.sum_channels)
-        inner = replace(task, windows=replace(task.windows, padding=((0, 0), (0, 0))), sum_channels=False)
+        inner = task._replace(windows=task.windows._replace(padding=((0, 0), (0, 0))), sum_channels=False)
         strategy = products.sums if task.is_bank else shifts.sums
         return next(strategy(inner, samples, FLOAT64, len(samples)))[1]
 

@@ -1,8 +1,8 @@
 """Memory for large results: that of a result which nobody holds any more serves the next one.
 
 The system hands large arrays out as fresh pages and takes them back at once: for 36 MB that is some 5 ms of page
-faults, as long as a third of a filter. So memory from AT_LEAST on is kept when a result ends, MOST pieces and KEPT bytes
-at most. What a bank's filters are transformed to is such a result, too.
+faults, as long as a third of a filter. So memory from AT_LEAST on is kept when a result ends, MOST pieces and KEPT
+bytes at most. What the filters of a bank are transformed to is such a result, too.
 
 A result is a view of an owner that is no array: every view of the result keeps the result, the result keeps its owner,
 and only the end of the owner gives the memory back. Nobody can see memory that is handed out again.

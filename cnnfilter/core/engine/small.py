@@ -8,7 +8,6 @@ times the bias.
 
 import math
 from collections.abc import Hashable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,7 +99,7 @@ def keep(name: Hashable, task: Correlation, shape: tuple[int, int, int]) -> bool
     padded = math.prod(n + sum(sides) for n, sides in zip(shape, task.windows.padding, strict=False)) * shape[2]
     if name in _kept or task.groups > 1 or copied * filters > MOST_WORK or max(copied, padded) > MOST_VALUES:
         return False
-    bank = replace(task, weights=np.broadcast_to(np.float32(0), task.weights.shape))  # nobody's weights are kept
+    bank = task._replace(weights=np.broadcast_to(np.float32(0), task.weights.shape))  # nobody's weights are kept
     method = planes.Planes(bank, shape) if planes.suit(bank, columns) else Columns(bank, shape)
     if (method.rows, method.columns) != (rows, columns):
         return False

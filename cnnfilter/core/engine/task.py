@@ -1,7 +1,6 @@
 """What the engine is asked for, apart from how it is done."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -11,8 +10,7 @@ from cnnfilter.core.samples import sample_bounds
 Shape3 = tuple[int, int, int]
 
 
-@dataclass(frozen=True, eq=False)
-class Correlation:
+class Correlation(NamedTuple):
     """Weighted sums over windows of an image of (height, width, channels).
 
     `weights` is (height, width), applied to every channel or, with `sum_channels`, to the sum of all of them; or a bank
@@ -32,7 +30,7 @@ class Correlation:
 
     def scaled(self, gain: float) -> "Correlation":
         """The task whose sums are `gain` times as large."""
-        return self if gain == 1 else replace(self, weights=self.weights * gain)
+        return self if gain == 1 else self._replace(weights=self.weights * gain)
 
     def output_shape(self, shape: Shape3) -> Shape3:
         """Shape of the sums for an image of `shape`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +90,7 @@ def test_separable(image: Array, w: Windows, mode: str, dtype: np.dtype[Any], to
 def test_kernels_of_any_rank(
     kind: Any, image: Array, w: Windows, mode: str, dtype: np.dtype[Any], together: bool, seed: int
 ) -> None:
-    w = replace(w, stride=(1, 1)) if kind is Fourier else w
+    w = w._replace(stride=(1, 1)) if kind is Fourier else w
     assume(fits(image, w))
     task = Correlation(np.random.default_rng(seed).normal(size=w.size), w, pad_mode(mode), sum_channels=together)
     method = kind(task, image.shape, dtype)
@@ -116,7 +115,7 @@ def test_columns(image: Array, w: Windows, mode: str, filters: int, grouped: boo
 def test_planes(
     image: Array, w: Windows, mode: str, filters: int, columns_of_a_tile: int, block: int, seed: int
 ) -> None:
-    w = replace(w, dilation=(1, w.dilation[1]))
+    w = w._replace(dilation=(1, w.dilation[1]))
     assume(fits(image, w))
     weights = np.random.default_rng(seed).normal(size=(*w.size, image.shape[2], filters))
     task = Correlation(weights, w, pad_mode(mode))

@@ -74,7 +74,7 @@ def test_memory_of_a_result_is_reused_only_when_nobody_holds_it() -> None:
 
 def test_memory_that_is_kept_is_bounded() -> None:
     outputs._spare.clear()
-    for extra in range(8):
+    for extra in range(20):
         outputs.empty((outputs.AT_LEAST + extra,), np.uint8)
     assert sum(memory.size for kept in outputs._spare.values() for memory in kept) <= outputs.KEPT
     assert sum(map(len, outputs._spare.values())) <= outputs.MOST
