@@ -167,8 +167,8 @@ def convolve(
     [[36]]
     """
     options = stride, padding, pad_mode, dilation, channels, scale, bias, flip, mapping
-    call = recent.call(image, *options, kernel=known(kernel))
-    prepared = _recent.get(call)
+    key = recent.key(image, *options, kernel=known(kernel))
+    prepared = _recent.get(key)
     if prepared is None:
         parsed = Convolution.of(
             kernel,
@@ -183,7 +183,7 @@ def convolve(
         )
         image, rendering = as_image(image), Rendering.of(mapping)
         prepared = prepare(parsed, image.shape, as_planes(image), rendering, count=False)
-        _recent.keep(call, prepared)
+        _recent.keep(key, prepared)
     return prepared.run(as_planes(cast("NDArray[Any]", image)))[0]
 
 

@@ -152,7 +152,7 @@ class Windows(NamedTuple):
         Raises:
             UnfitError: when nothing would come out; names the sizes.
         """
-        return _output_size(self, height, width)
+        return _output_size(self, int(height), int(width))  # NumPy's integers are narrow
 
     def centers(self, axis: int, count: int, length: int) -> list[int]:
         """The input index under the centre of each of `count` windows along `axis`, clamped to the image."""

@@ -171,7 +171,7 @@ def as_kernel(value: "str | Kernel | ArrayLike") -> Kernel:
         return kernel(value)
     import numpy as np
 
-    if isinstance(value, np.ndarray) and (key := _by_content(value)):
+    if type(value) is np.ndarray and (key := _by_content(value)):
         return _remembered(key, functools.partial(from_array, value))
     return from_array(value)
 
@@ -183,7 +183,7 @@ def known(value: object) -> Hashable:
     key: Hashable = None
     if isinstance(value, str):
         key = value.strip()
-    elif isinstance(value, np.ndarray):
+    elif type(value) is np.ndarray:
         key = _by_content(value)
     return key if key in _known else None
 

@@ -222,8 +222,8 @@ def pool(
     >>> pool([[1, 3, 2, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]).tolist()
     [[6, 8], [14, 16]]
     """
-    call = recent.call(image, kind, size, stride, padding, ceil_mode, count_include_pad, dilation, mapping)
-    work = _recent.get(call)
+    key = recent.key(image, kind, size, stride, padding, ceil_mode, count_include_pad, dilation, mapping)
+    work = _recent.get(key)
     if work is None:
         parsed = Pooling.of(
             kind,
@@ -236,7 +236,7 @@ def pool(
         )
         image = as_image(image)
         work = parsed.prepared(image, Rendering.of(mapping), count=False)
-        _recent.keep(call, work)
+        _recent.keep(key, work)
     return work(cast("NDArray[Any]", image))[0]
 
 

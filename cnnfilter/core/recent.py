@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from cnnfilter.core.engine.threads import threads
+from cnnfilter.core.engine.threads import setting
 
 Made = TypeVar("Made")
 
@@ -20,14 +20,14 @@ MOST = 32
 PLAIN = frozenset({int, float, bool, str, Fraction, NoneType})
 
 
-def call(image: Any, *options: Any, kernel: Hashable = ()) -> Hashable:
+def key(image: Any, *options: Any, kernel: Hashable = ()) -> Hashable:
     """What tells calls apart whose work differs; None where that depends on more than types, shapes and plain options.
 
     `kernel` is what a kernel is known by, None for one that is not.
 
-    >>> call(np.zeros((2, 2)), 1) == call(np.ones((2, 2)), 1), call(np.zeros((2, 2)), 1) == call(np.zeros((2, 2)), True)
+    >>> key(np.zeros((2, 2)), 1) == key(np.ones((2, 2)), 1), key(np.zeros((2, 2)), 1) == key(np.zeros((2, 2)), True)
     (True, False)
-    >>> call([[1]], 1), call(np.zeros((2, 2), np.int64), 1), call(np.zeros((2, 2)), [1, 1])
+    >>> key([[1]], 1), key(np.zeros((2, 2), np.int64), 1), key(np.zeros((2, 2)), [1, 1])
     (None, None, None)
     """
     if kernel is None or type(image) is not np.ndarray or (image.dtype.kind in "iu" and image.dtype.itemsize == 8):
@@ -35,7 +35,7 @@ def call(image: Any, *options: Any, kernel: Hashable = ()) -> Hashable:
     types = tuple(map(type, options))
     if not PLAIN.issuperset(types):
         return None
-    return kernel, options, types, image.shape, image.dtype, image.flags.c_contiguous, threads()
+    return kernel, options, types, image.shape, image.dtype, image.flags.c_contiguous, setting()
 
 
 class Recent(Generic[Made]):
@@ -44,14 +44,14 @@ class Recent(Generic[Made]):
     def __init__(self) -> None:
         self._made: dict[Hashable, Made] = {}
 
-    def get(self, call: Hashable) -> Made | None:
+    def get(self, key: Hashable) -> Made | None:
         """What was made for this call; None if nothing was."""
-        return self._made.get(call)
+        return self._made.get(key)
 
-    def keep(self, call: Hashable, made: Made) -> None:
-        """Remember what was made, unless `call` is None."""
-        if call is None:
+    def keep(self, key: Hashable, made: Made) -> None:
+        """Remember what was made, unless `key` is None."""
+        if key is None:
             return
         if len(self._made) >= MOST:
             self._made.clear()
-        self._made[call] = made
+        self._made[key] = made

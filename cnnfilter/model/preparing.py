@@ -9,6 +9,7 @@ from typing import ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core.arrays import as_planes
 from cnnfilter.core.geometry import Pair, PairLike, pair
 from cnnfilter.core.gray import to_gray
 from cnnfilter.core.numbers import exact, reals
@@ -194,7 +195,7 @@ class Standardize(Layer):
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The standardized values."""
         image = arrays[0].astype(np.float32)
-        planes = image if image.ndim == 3 else image[:, :, None]
+        planes = as_planes(image)
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         return np.asarray((planes - mean) / std).reshape(image.shape)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnfilter.core.arrays import as_planes
 from cnnfilter.core.engine.padding import indices
 from cnnfilter.core.geometry import PadMode, Windows, pad_mode as parse_pad_mode
 from cnnfilter.core.samples import SampleType
@@ -22,7 +23,7 @@ _LARGEST = 1 << 62
 def convolved(layer: Convolve, image: Array, position: Position) -> Weighted:
     """A value of an image filter."""
     operation = layer.operation
-    planes = image if image.ndim == 3 else image[:, :, None]
+    planes = as_planes(image)
     kernel = operation.kernel.spanning(planes.shape[2])
     kernel = kernel.flipped() if operation.flip else kernel
     window = window_at(operation.windows, position, planes.shape, operation.pad_mode)
@@ -56,7 +57,7 @@ def convolved(layer: Convolve, image: Array, position: Position) -> Weighted:
 
 def conv2d_value(layer: Conv2d, image: Array, position: Position, tensors: Tensors) -> Weighted:
     """A value of a feature map of a bank of filters."""
-    planes = image if image.ndim == 3 else image[:, :, None]
+    planes = as_planes(image)
     windows = layer.windows(planes.shape)
     pad_mode = parse_pad_mode(layer.pad_mode)
     weights, number = tensors["weight"], _channel(position)
@@ -74,7 +75,7 @@ def conv2d_value(layer: Conv2d, image: Array, position: Position, tensors: Tenso
 
 def resized(layer: Resize, image: Array, position: Position) -> Weighted:
     """A pixel of an image in another size: a mean of some of the old pixels."""
-    planes = image if image.ndim == 3 else image[:, :, None]
+    planes = as_planes(image)
     sizes = layer.output_shape(image.shape)[:2]
     cells, weights = [], []
     for axis in (0, 1):
@@ -90,7 +91,7 @@ def resized(layer: Resize, image: Array, position: Position) -> Weighted:
 
 def pooled(layer: Pool, image: Array, position: Position) -> Pooled:
     """A value of pooling."""
-    planes = image if image.ndim == 3 else image[:, :, None]
+    planes = as_planes(image)
     operation, channel = layer.operation, _channel(position)
     windows = operation.windows(planes.shape)
     window = window_at(windows, position, planes.shape, "zero")

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 LEAST = 25.0
 # How far responses of banks may be apart, of the largest: PyTorch's way rounds, too.
 BANKS_WITHIN = 2e-5
-# Seconds until the threads of the other process sleep.
-PAUSE = 0.0
 
 
 def medians(sides: dict[str, Timed], rounds: int) -> dict[str, float]:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from arrays import FLOATS, LAYOUTS, images, laid_out, random_image
 from convolutions import INTEGERS, is_empty, kernels, windows
+from forgetting import forget
 from hypothesis import assume, given, settings, strategies as st
 
 import cnnfilter
-from cnnfilter.core import engine, prepared
+from cnnfilter.core import engine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -247,8 +248,8 @@ def test_the_parts_of_a_gradient_go_band_by_band(monkeypatch: pytest.MonkeyPatch
         return planned._replace(band_rows=planned.band_rows + next(count))
 
     monkeypatch.setattr(engine, "plan", uneven)
-    prepared._remembered.cache_clear()
+    forget()
     found = cnnfilter.convolve(image, "scharr", stride=2)
-    prepared._remembered.cache_clear()
+    forget()
     assert next(count) == 2
     np.testing.assert_allclose(found, wanted, rtol=5e-6, atol=1e-3)

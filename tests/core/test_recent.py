@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from arrays import random_image
+from forgetting import forget
 
 import cnnfilter
 from cnnfilter.core import convolution, pooling, recent
@@ -15,9 +16,8 @@ IMAGE = random_image(1, (9, 8, 3), "uint8")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (convolution, pooling):
-        monkeypatch.setattr(module, "_recent", recent.Recent())
+def _nothing_is_remembered() -> None:
+    forget()
 
 
 @pytest.mark.parametrize("mapping", ["raw", "clip", "abs", "normalize", "shift", "auto"])

@@ -25,23 +25,6 @@ Array = NDArray[Any]
 BAND = 2 << 20  # bytes of a band of the input
 
 
-def run(plan: "Plan", image: Array) -> Array:
-    """Maxima or minima, (rows, columns, channels), of an image of (height, width, channels)."""
-    out = outputs.empty(plan.output, plan.dtype)
-    many, width, channels = plan.shape
-    size = 2 * many * width * channels * plan.dtype.itemsize
-    items = starts(plan.output[0], many)
-
-    def work(items: Iterator[tuple[int, int]]) -> int:
-        with borrowed(size, functools.partial(_Band, plan), plan) as band:
-            for start, _ in items:
-                band.compute(image, start, out[start : start + many])
-        return 0
-
-    threads.share(items, work, min(threads.threads_for(image.size), len(items)))
-    return out
-
-
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What is pooled to `output`, in bands of `shape` (rows of the output, padded columns, channels)."""
@@ -82,6 +65,23 @@ def _plan(
     many = max(1, min(BAND // (row * stride_y), -(-rows // count)))
     output = rows, columns, shape[2]
     return Plan(reduce, dtype, windows, sides, fill, (many, width, shape[2]), output, shape[1])
+
+
+def run(plan: Plan, image: Array) -> Array:
+    """Maxima or minima, (rows, columns, channels), of an image of (height, width, channels)."""
+    out = outputs.empty(plan.output, plan.dtype)
+    many, width, channels = plan.shape
+    size = 2 * many * width * channels * plan.dtype.itemsize
+    items = starts(plan.output[0], many)
+
+    def work(items: Iterator[tuple[int, int]]) -> int:
+        with borrowed(size, functools.partial(_Band, plan), plan) as band:
+            for start, _ in items:
+                band.compute(image, start, out[start : start + many])
+        return 0
+
+    threads.share(items, work, min(threads.threads_for(image.size), len(items)))
+    return out
 
 
 class _Band:

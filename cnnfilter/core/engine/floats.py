@@ -10,7 +10,6 @@ only. Where tiles lie depends on shapes and types, never on the number of thread
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -98,7 +97,7 @@ class Fused:
 def tame(values: Array) -> bool:
     """Whether all values are finite, and none so large or all so small that float32 would not do.
 
-    To be called where overflow and invalid numbers are ignored.
+    To be called where overflow, underflow and invalid numbers are ignored.
     """
     if values.dtype.kind == "f" and values.flags.c_contiguous:
         flat = values.reshape(-1)
@@ -113,7 +112,7 @@ def tame(values: Array) -> bool:
 def shares(total: int, most: int, unit: int = 1, *, paired: bool = False) -> int:
     """The length of tiles, none above `most`, that divide `total` about equally; a multiple of `unit`.
 
-    `paired` tiles are an even number, if more than one, so that two threads have the same to do.
+    `paired` tiles are mostly an even number, if more than one, so that two threads have the same to do.
 
     >>> shares(100, 64), shares(100, 64, 8), shares(10, 64, 8), shares(100, 40), shares(100, 40, paired=True)
     (50, 56, 16, 34, 25)
@@ -140,7 +139,7 @@ def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slic
         rows, columns, channels = tiled.output
         wide = memory.empty((min(method.rows, rows), columns, channels), method.dtype)
         for across in _beside(tiles(method, rows, columns)):
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(all="ignore"):
                 for tile in across:
                     place = tiled.place(tile)
                     values = wide[: place.down.stop - place.down.start]
@@ -162,7 +161,7 @@ def run(fused: Fused, image: Array, count: int) -> tuple[Array, int]:
 
     def work(items: Iterator[Tile]) -> int:
         # NaN and infinity are the plain strategy's.
-        with pieces() as memory, np.errstate(over="ignore", invalid="ignore"):
+        with pieces() as memory, np.errstate(all="ignore"):
             tiled = _Tiled(fused.method, fused.task, image, memory)
             return tiled.respond(items, out, fused.levels) if is_direct else tiled.store(items, out, fused.levels)
 
@@ -199,11 +198,7 @@ class _Tiled:
         self.samples = samples[: counts[0], : counts[1]]
         if self.samples.size < self.scratch.size:
             self.scratch.fill(0)
-
-    @cached_property
-    def compute(self) -> Callable[[], Array]:
-        """Sums of the samples that are loaded."""
-        return self.method.bound(self.scratch, self.memory)
+        self._compute: Callable[[], Array] | None = None
 
     def place(self, tile: Tile) -> _Place:
         (y, x), (top, left) = tile.start, tile.first
@@ -213,7 +208,10 @@ class _Tiled:
 
     def values(self, tile: Tile) -> Array:
         """The sums of a whole tile, overwritten by the next one's."""
-        return self.compute() if self._loaded(tile) else self._plain(tile)
+        if not self._loaded(tile):
+            return self._plain(tile)
+        self._compute = self._compute or self.method.bound(self.scratch, self.memory)
+        return self._compute()
 
     def store(self, items: Iterable[Tile], out: Array, levels: Levels) -> int:
         """Put samples into `out`; the number of values clipped."""

@@ -4,8 +4,7 @@ A band of rows of an interleaved image is one flat array, so that a shift is an 
 What is computed between the end of a row's result and the next row is garbage that is never copied out.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from cnnfilter.core.engine.scratch import LINE
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import PadMode, Windows
 
-# Values of a band in 16 bits, half a megabyte a signal; twice as many for programs that hold FEW signals at a time. So
+# Values of a band in 16 bits, half a megabyte a signal; twice as many for programs that hold at most FEW at a time. So
 # they stay in the second-level cache or near it; smaller bands do not repay what a call costs on a cold cache and what
 # threads wait for the interpreter's lock.
 BAND, FEW = 1 << 18, 2
@@ -68,6 +67,7 @@ class BandPlan:
     rows: int
     taps: int  # of the kernel that are not zero
     count: bool = True
+    _layout: "Layout | None" = field(default=None, init=False, repr=False)
 
     @property
     def why(self) -> str:
@@ -80,22 +80,28 @@ class BandPlan:
         """Channels of the band, as of the output."""
         return self.output[2]
 
-    @cached_property
+    @property
     def pitch(self) -> int:
         """Values from one padded row to the next; a multiple of the stride, so that phases of a gray image stay put."""
         width = self.shape[1] + sum(self.windows.padding[1])
         stride = self.windows.stride[1]
         return -(-width // stride) * stride * self.channels
 
-    @cached_property
+    @property
     def narrow(self) -> int:
         """The pitch after columns have been picked."""
         return (self.output[1] + (self.windows.extent[1] - 1) // self.windows.stride[1]) * self.channels
 
-    @cached_property
+    @property
     def layout(self) -> "Layout":
-        """Where everything lies, and the calls."""
-        return Layout(self)
+        """Where everything lies, and the calls; made once.
+
+        Not by `functools.cached_property`: its lock (until Python 3.12) could be taken when another thread forks.
+        """
+        if self._layout is None:
+            object.__setattr__(self, "_layout", Layout(self))
+        assert self._layout
+        return self._layout
 
 
 class Layout:

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ class Levels:
         """The type of what `store` makes."""
         return self.samples.dtype if self.samples else np.dtype(np.float32)
 
-    @cached_property
+    @property
     def clips(self) -> bool:
         """Whether samples may have to be clipped."""
         if not self.reach or not self.samples:
@@ -43,7 +42,7 @@ class Levels:
         low, high = self._bounds()
         return low < self.samples.low - SLACK or high > self.samples.high + SLACK
 
-    @cached_property
+    @property
     def lift(self) -> int | None:
         """What makes all levels of bytes fit 16 bits without sign, a multiple of 256; None where nothing does."""
         if not self.reach or not self.samples or self.samples.dtype != np.uint8:

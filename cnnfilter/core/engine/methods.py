@@ -32,7 +32,7 @@ def method(task: Correlation, image: NDArray[Any], rendering: Rendering | None =
 
     With `rendering` the sums become its samples at once, which tells what precision they need.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         if not tame(task.weights):
             return None
     return _for_bank(task, image) if task.is_bank else _for_kernel(task, image, rendering)

@@ -20,7 +20,8 @@ AT_LEAST = 1 << 20
 MOST, KEPT = 8, 96 << 20
 
 # By size. Without a lock, which the end of an owner could meet in its own thread: appending and popping are atomic.
-_spare: dict[int, list[NDArray[np.uint8]]] = {}
+_Spare = dict[int, list[NDArray[np.uint8]]]
+_spare: _Spare = {}
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -43,10 +44,14 @@ class _Owner:
         self._memory = memory
         self.__array_interface__ = memory.__array_interface__
 
-    def __del__(self) -> None:
-        size = self._memory.size
-        spare = [(each, len(kept)) for each, kept in list(_spare.items())]
-        if sum(count for _, count in spare) >= MOST or sum(each * count for each, count in spare) + size > KEPT:
-            _spare.clear()
-        if size <= KEPT:
-            _spare.setdefault(size, []).append(self._memory)
+    def __del__(self, spare: _Spare = _spare, most: int = MOST, bytes_kept: int = KEPT) -> None:
+        """Bound to what it needs: results may outlive this module when the interpreter ends."""
+        memory = getattr(self, "_memory", None)
+        if memory is None:  # interrupted before there was any
+            return
+        counts = [(size, len(kept)) for size, kept in list(spare.items())]
+        total = sum(size * count for size, count in counts)
+        if sum(count for _, count in counts) >= most or total + memory.size > bytes_kept:
+            spare.clear()
+        if memory.size <= bytes_kept:
+            spare.setdefault(memory.size, []).append(memory)

@@ -5,7 +5,7 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from cnnfilter.core.numbers import whole
@@ -56,6 +56,11 @@ def threads() -> int:
     return processors()
 
 
+def setting() -> Hashable:
+    """What the number of threads is set by, unread: two calls with the same setting have the same number."""
+    return _chosen, os.environ.get(VARIABLE)
+
+
 def processors() -> int:
     """The processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -80,23 +85,27 @@ def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: i
 
 def _shared_out(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: int) -> int:
     """`share` among more threads than one."""
-    shared = _Shared(items)
+    shared, helpers = _Shared(items), _helpers
     tasks = [_Task(functools.partial(work, shared)) for _ in range(count - 1)]
     try:
-        _helpers.give(tasks)
+        helpers.give(tasks)
         total = work(shared)
     finally:
         shared.stop()  # after an error in this thread the others end with the item they have
         for task in tasks:
             task.settle()
+        helpers.take_back(tasks)
     return total + sum(task.result() for task in tasks)
 
 
 class _Task:
-    """Work for a helper, if one begins it before its caller has come to the end."""
+    """Work for a helper, if one begins it before its caller has come to the end.
+
+    It is held no longer than that.
+    """
 
     def __init__(self, work: Callable[[], int]) -> None:
-        self._work = work
+        self._work: Callable[[], int] | None = work
         self._begun, self._ended = threading.Lock(), threading.Lock()
         self._ended.acquire()
         self._result = 0
@@ -107,7 +116,9 @@ class _Task:
         if not self._begun.acquire(blocking=False):
             return
         try:
-            self._result = self._work()
+            work, self._work = self._work, None
+            assert work
+            self._result = work()
         except BaseException as error:
             self._error = error
         finally:
@@ -115,14 +126,20 @@ class _Task:
 
     def settle(self) -> None:
         """Wait for its end where it has begun; otherwise it never will."""
-        if not self._begun.acquire(blocking=False):
+        if self._begun.acquire(blocking=False):
+            self._work = None
+        else:
             self._ended.acquire()
 
     def result(self) -> int:
         """What the work gave, or nothing."""
-        if self._error:
-            raise self._error
-        return self._result
+        error, self._error = self._error, None
+        if error is None:
+            return self._result
+        try:
+            raise error
+        finally:
+            error = None  # or its traceback would hold this frame, which holds it
 
 
 class _Helpers:
@@ -133,21 +150,29 @@ class _Helpers:
 
     def __init__(self) -> None:
         self._lock, self._started = threading.Lock(), 0
+        self._given: dict[int, int] = {}  # how many tasks callers that are under way have given
         self._tasks: SimpleQueue[_Task] | None = None
 
     def give(self, tasks: list[_Task]) -> None:
-        """Let helpers run the tasks, as many at a time as there are further processors."""
+        """Let helpers run the tasks, beside those of other callers: as many at a time as there are other processors."""
         with self._lock:
             if self._tasks is None:
                 from queue import SimpleQueue  # small images need no threads
 
                 self._tasks = SimpleQueue()
+            self._given[id(tasks)] = len(tasks)
+            wanted = min(sum(self._given.values()), max(1, (os.cpu_count() or 1) - 1))
             with contextlib.suppress(RuntimeError):  # no new threads while the interpreter shuts down
-                while self._started < min(len(tasks), max(1, (os.cpu_count() or 1) - 1)):
+                while self._started < wanted:
                     threading.Thread(target=self._help, args=(self._tasks,), name="cnnfilter", daemon=True).start()
                     self._started += 1
-        for task in tasks:
+        for task in tasks if self._started else ():
             self._tasks.put(task)
+
+    def take_back(self, tasks: list[_Task]) -> None:
+        """The tasks have ended, or will never begin."""
+        with self._lock:
+            self._given.pop(id(tasks), None)
 
     @staticmethod
     def _help(tasks: "SimpleQueue[_Task]") -> None:

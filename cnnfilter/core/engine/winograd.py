@@ -57,7 +57,6 @@ def _transformed(weights: Array, g: Array) -> Array:
     pairs = weights.shape[2] * weights.shape[3]
     plain = weights.reshape(TAPS, TAPS, pairs)
     both = outputs.empty((IN, IN, pairs), FLOAT32)
-
     for start in range(0, pairs, PAIRS):
         some = slice(start, start + PAIRS)
         down = np.matmul(g, plain[:, :, some].astype(FLOAT32, copy=False).swapaxes(0, 1))

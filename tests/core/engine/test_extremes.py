@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
+from forgetting import forget
 from hypothesis import assume, given, settings, strategies as st
 
 import cnnfilter
@@ -43,6 +44,7 @@ def test_extremes_in_bands_equal_the_nested_loops(
     )
     assume(all(value is not None for row in expected for pixel in row for value in pixel))
     with pytest.MonkeyPatch.context() as patch:
+        forget()
         patch.setattr(extremes, "BAND", band)
         patch.setattr(threads, "ALONE", 0)
         patch.setattr(threads, "threads", lambda: count)

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
+from forgetting import forget
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
 import cnnfilter
-from cnnfilter.core import engine, prepared
+from cnnfilter.core import engine
 from cnnfilter.core.engine import bands, gradient, layout, stretch
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PAD_MODES, Windows
@@ -41,7 +42,7 @@ def test_magnitudes(
     image = samples(dtype, shape, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layout, "BAND", band)
-        prepared._remembered.cache_clear()
+        forget()
         got = cnnfilter.convolve(
             image, cnnfilter.kernel(name), stride=stride, pad_mode=mode, mapping=mapping, scale=scale, bias=bias
         )
@@ -79,7 +80,7 @@ def test_normalize(
     image = {"noise": image, "two levels": image // 128 * 255, "flat": image * 0 + 9}[kind].astype(np.uint8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layout, "BAND", band)
-        prepared._remembered.cache_clear()
+        forget()
         got = cnnfilter.convolve(
             image, kernel, stride=stride, pad_mode=mode, mapping="normalize", scale=scale, bias=bias, channels=channels
         )

@@ -4,6 +4,7 @@ import gc
 
 import numpy as np
 import pytest
+from forgetting import forget
 from hypothesis import given, settings, strategies as st
 
 import cnnfilter
@@ -33,11 +34,11 @@ def test_means_of_bytes(
     image = buffer[first:].reshape(height, width, channels)  # from odd addresses, too
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(means, "BAND", band)
-        means._plan.cache_clear()
+        forget()
         plan = means.plan(image, Windows(size, size))
         assert (plan is None) == (size == (1, 1))
         got = cnnfilter.pool(image, "avg", size=size, mapping="clip")
-    means._plan.cache_clear()
+    forget()
     used = image[: windows[0] * size[0], : windows[1] * size[1]].astype(np.int64)
     sums = used.reshape(windows[0], size[0], windows[1], size[1], channels).sum(axis=(1, 3))
     taps = size[0] * size[1]

@@ -1,0 +1,12 @@
+"""Calls after this are planned anew."""
+
+from cnnfilter.core import convolution, pooling, prepared
+from cnnfilter.core.engine import extremes, means
+from cnnfilter.core.recent import Recent
+
+
+def forget() -> None:
+    """Drop what repeated calls find again."""
+    convolution._recent, pooling._recent = Recent(), Recent()
+    for remembered in (prepared._remembered, means._plan, extremes._plan):
+        remembered.cache_clear()
