@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core import engine, recent
+from cnnfilter.core import calls, engine
 from cnnfilter.core.arrays import as_image, as_numbers, as_planes
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import (
@@ -21,6 +21,7 @@ from cnnfilter.core.geometry import (
 from cnnfilter.core.kernels import Kernel, as_kernel, known
 from cnnfilter.core.numbers import exact, flag
 from cnnfilter.core.prepared import Prepared, prepare
+from cnnfilter.core.recent import Recent
 from cnnfilter.core.samples import RAW, Rendering, auto_mapping
 from cnnfilter.core.vocabulary import CHANNELS, Channels, Mapping, choice
 from cnnfilter.errors import ParameterError, UnfitError
@@ -167,7 +168,7 @@ def convolve(
     [[36]]
     """
     options = stride, padding, pad_mode, dilation, channels, scale, bias, flip, mapping
-    key = recent.key(image, *options, kernel=known(kernel))
+    key = calls.key(image, *options, kernel=known(kernel))
     prepared = _recent.get(key)
     if prepared is None:
         parsed = Convolution.of(
@@ -187,7 +188,7 @@ def convolve(
     return prepared.run(as_planes(cast("NDArray[Any]", image)))[0]
 
 
-_recent: recent.Recent[Prepared] = recent.Recent()
+_recent: Recent[Prepared] = Recent()
 
 
 def conv2d(

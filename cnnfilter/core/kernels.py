@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cnnfilter.core.catalogue import FAMILIES, GRADIENTS, KERNEL_FILES, NAMED, kernel_names
 from cnnfilter.core.geometry import Pair
 from cnnfilter.core.numbers import table
+from cnnfilter.core.recent import Recent
 from cnnfilter.errors import ParameterError, UnfitError
 
 if TYPE_CHECKING:
@@ -199,13 +200,11 @@ def _remembered(key: Hashable, parse: Callable[[], Kernel]) -> Kernel:
     """What `parse` gives, or gave for the same key, if that is small."""
     found = _known.get(key) or parse()
     if found.matrix.size <= SMALL:
-        if len(_known) >= REMEMBERED:
-            _known.clear()
-        _known[key] = found
+        _known.keep(key, found)
     return found
 
 
-_known: dict[Hashable, Kernel] = {}
+_known: Recent[Kernel] = Recent(REMEMBERED)
 
 
 def from_array(values: "ArrayLike", name: str | None = None, label: str = "kernel") -> Kernel:

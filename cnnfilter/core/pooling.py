@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core import engine, recent
+from cnnfilter.core import calls, engine
 from cnnfilter.core.arrays import as_image, as_planes
 from cnnfilter.core.engine import extremes, means
 from cnnfilter.core.engine.layout import BandPlan
@@ -16,6 +16,7 @@ from cnnfilter.core.engine.padding import padded_rows
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import PAD_MODES, PaddingLike, Pair, PairLike, Sides, Windows, pair
 from cnnfilter.core.numbers import flag
+from cnnfilter.core.recent import Recent
 from cnnfilter.core.samples import BAND, RAW, Rendering, SampleType, auto_mapping, sample_bounds
 from cnnfilter.core.vocabulary import KINDS, Kind, Mapping, choice
 from cnnfilter.errors import ParameterError
@@ -222,7 +223,7 @@ def pool(
     >>> pool([[1, 3, 2, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]).tolist()
     [[6, 8], [14, 16]]
     """
-    key = recent.key(image, kind, size, stride, padding, ceil_mode, count_include_pad, dilation, mapping)
+    key = calls.key(image, kind, size, stride, padding, ceil_mode, count_include_pad, dilation, mapping)
     work = _recent.get(key)
     if work is None:
         parsed = Pooling.of(
@@ -240,7 +241,7 @@ def pool(
     return work(cast("NDArray[Any]", image))[0]
 
 
-_recent: recent.Recent[Work] = recent.Recent()
+_recent: Recent[Work] = Recent()
 
 
 def _frozen(padding: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core.arrays import as_planes
 from cnnfilter.core.convolution import Convolution
 from cnnfilter.core.engine.padding import padded_rows
 from cnnfilter.core.geometry import Windows
@@ -46,7 +47,7 @@ def premultiplied(
     """
     opaque, level_scale = np.iinfo(alpha.dtype).max, rendering.gain
     gain = float(convolution.scale / convolution.kernel.divisor)
-    planes = image if image.ndim == 3 else image[:, :, None]
+    planes = as_planes(image)
     height, width, channels = (*convolution.windows.output_size(*alpha.shape), planes.shape[2])
     veil_type = alpha.dtype if rendering.samples is None else rendering.samples.dtype
     veil = np.empty((height, width), veil_type)

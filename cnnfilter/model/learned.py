@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnfilter.core import activations
-from cnnfilter.core.arrays import as_numbers
+from cnnfilter.core.arrays import as_numbers, as_planes
 from cnnfilter.core.convolution import conv2d
 from cnnfilter.core.geometry import PaddingLike, PairLike, Windows, pad_mode, pair
 from cnnfilter.core.numbers import real, whole
@@ -154,7 +154,7 @@ class Conv2d(Learned):
 
     def __call__(self, *arrays: Array, tensors: Tensors = NO_TENSORS) -> Array:
         """The feature maps."""
-        image = arrays[0] if arrays[0].ndim == 3 else arrays[0][:, :, None]
+        image = as_planes(arrays[0])
         return conv2d(
             image,
             tensors["weight"].transpose(2, 3, 1, 0),

@@ -93,7 +93,7 @@ def test_a_matrix_that_changes_in_place_and_a_file_that_changes_are_read_again(t
 def test_what_is_kept_is_bounded() -> None:
     for width in range(1, 3 * recent.MOST):
         cnnfilter.pool(np.zeros((4, 2 * width), np.uint8))
-    kept = pooling._recent._made
+    kept = pooling._recent
     assert 0 < len(kept) <= recent.MOST
     recent.Recent[int]().keep(None, 1)
 

@@ -77,9 +77,10 @@ def plan(task: Correlation, image: NDArray[Any], rendering: Rendering | None = N
     >>> plan(task, image, Rendering("abs", samples=UINT8)).why
     'one kernel a channel; 1 step instead of 2 taps, in int16'
     """
-    if task.bounds(image) is None:
-        return _of_floats(task, image, rendering, count=count) or plain(task, image)
-    planned = plain(task, image)
+    bounds = task.bounds(image)
+    if bounds is None:
+        return _of_floats(task, image, rendering, count=count) or _plain(task, image.shape, bounds)
+    planned = _plain(task, image.shape, bounds)
     if rendering and rendering.mapping == "normalize":
         return _stretched(task, rendering, image, planned)
     fused = _fused(task, rendering, image, planned.bounds, count=count) if rendering else None
@@ -101,7 +102,11 @@ def _of_floats(task: Correlation, image: NDArray[Any], rendering: Rendering | No
 
 def plain(task: Correlation, image: NDArray[Any]) -> Plan:
     """The plan that is right for every task: it gives sums, by a strategy of STRATEGIES."""
-    bounds = task.bounds(image)
+    return _plain(task, image.shape, task.bounds(image))
+
+
+def _plain(task: Correlation, shape: tuple[int, ...], bounds: tuple[int, int] | None) -> Plan:
+    """The same, of sums within `bounds`: to find those of 64 bits takes a look at all samples."""
     strategy, why = ("products", "a bank of filters") if task.is_bank else ("shifts", "one kernel a channel")
     if bounds and not fit(bounds, np.int64):
         return Plan(strategy, FLOAT, 1, None, f"{why}; sums beyond 64 bits are rounded")
@@ -112,7 +117,7 @@ def plain(task: Correlation, image: NDArray[Any]) -> Plan:
     else:
         accumulator = whole_type(bounds)
         reason = "whole numbers from {} to {} fit {}".format(*bounds, accumulator)
-    return Plan(strategy, accumulator, _band_rows(task, image.shape), bounds, f"{why}; {reason}")
+    return Plan(strategy, accumulator, _band_rows(task, shape), bounds, f"{why}; {reason}")
 
 
 def _band_rows(task: Correlation, shape: tuple[int, ...]) -> int:

@@ -118,7 +118,8 @@ def shares(total: int, most: int, unit: int = 1, *, paired: bool = False) -> int
     (50, 56, 16, 34, 25)
     """
     count = -(-total // max(unit, most))
-    count += paired and count > 1 and count % 2
+    if paired and count > 1:
+        count += count % 2
     return -(-total // (count * unit)) * unit
 
 

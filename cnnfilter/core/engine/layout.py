@@ -183,8 +183,8 @@ class Layout:
             self.calls.append(Picking(self._read(refs[0], rows * self.plan.pitch), step.phase, rows, out))
         else:
             spans = [self._read(ref, length) for ref in refs]
-            in_order = sorted(range(len(spans)), key=lambda i: spans[i].start)
-            place = next((i for i in in_order if refs[i].signal in dying), None)
+            free = [i for i, ref in enumerate(refs) if ref.signal in dying]
+            place = min(free, key=lambda i: spans[i].start, default=None)
             if place is None:
                 block = self._allocate(length)
                 out = Span(block.start, length)

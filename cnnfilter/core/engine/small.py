@@ -19,14 +19,14 @@ from cnnfilter.core.engine.floats import FLOAT32
 from cnnfilter.core.engine.padding import padded_tile
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.recent import Recent
 
 Array = NDArray[Any]
 
 # Multiplications of a bank for which planning matters, and values of its scratch.
 MOST_WORK, MOST_VALUES = 1 << 22, 1 << 18
-KEPT = 32
 
-_kept: dict[Hashable, "Small"] = {}
+_kept: Recent["Small"] = Recent()
 
 
 class Small:
@@ -103,7 +103,5 @@ def keep(name: Hashable, task: Correlation, shape: tuple[int, int, int]) -> bool
     method = planes.Planes(bank, shape) if planes.suit(bank, columns) else Columns(bank, shape)
     if (method.rows, method.columns) != (rows, columns):
         return False
-    if len(_kept) >= KEPT:
-        _kept.clear()
-    _kept[name] = Small(task, shape, method)
+    _kept.keep(name, Small(task, shape, method))
     return True
