@@ -7,12 +7,16 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-BAND_PIXELS = 1 << 16
+# Pictures up to SMALL_PIXELS are taken over as a whole, in half the time; larger ones by bands.
+SMALL_PIXELS, BAND_PIXELS = 1 << 20, 1 << 16
 TILE = 64, 256  # rows and columns that are turned at a time, so that both sides stay in the cache
 
 
 def arrays(picture: PIL.Image.Image, mode: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """(pixels, alpha) of a loaded picture in `mode`: Pillow's, or I;16A for 16-bit gray with one transparent level."""
+    """(pixels, alpha) of a loaded picture in `mode`: Pillow's, or I;16A for 16-bit gray with one transparent level.
+
+    Small ones cannot be written to.
+    """
     if mode.startswith("I;16"):
         gray = _filled(picture, picture.mode, 1)[0].astype(np.uint16, copy=False)
         level = picture.info["transparency"] if mode == "I;16A" else None
@@ -28,6 +32,8 @@ def arrays(picture: PIL.Image.Image, mode: str) -> tuple[NDArray[Any], NDArray[A
 
 def _filled(picture: PIL.Image.Image, mode: str, parts: int) -> list[NDArray[Any]]:
     """The samples in one array, or in two: the last channel apart from the others."""
+    if parts == 1 and picture.mode == mode and picture.width * picture.height <= SMALL_PIXELS:
+        return [np.asarray(picture)]
     found: list[NDArray[Any]] = []
     for rows, band in _bands(picture, mode):
         split = [band] if parts == 1 else [band[:, :, 0] if band.shape[2] == 2 else band[:, :, :-1], band[:, :, -1]]

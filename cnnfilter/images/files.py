@@ -45,7 +45,9 @@ def read_image(path: "str | os.PathLike[str]", *, max_pixels: int = MAX_PIXELS) 
     image = read(os.fspath(path), max_pixels)
     for note in image.warnings:
         warnings.warn(f"{path!s}: {note}", stacklevel=2)
-    return image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+    if image.alpha is not None:
+        return np.dstack([image.pixels, image.alpha])
+    return image.pixels if image.pixels.flags.writeable else image.pixels.copy()
 
 
 def write_image(path: "str | os.PathLike[str]", array: NDArray[Any], *, options: WriteOptions | None = None) -> None:

@@ -38,6 +38,7 @@ def test_every_orientation(orientation: int, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("band", [1, 40, 41, 1 << 16])
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "F", "I", "I;16"])
 def test_bands_make_the_whole_picture(mode: str, band: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "SMALL_PIXELS", 0)
     monkeypatch.setattr(arrays, "BAND_PIXELS", band)
     if mode in ("F", "I"):
         picture = PIL.Image.fromarray(noise(7, 20, dtype=np.int32).astype(np.float32 if mode == "F" else np.int32))
@@ -69,13 +70,25 @@ def test_bands_convert_like_the_whole_picture(
     if transparency is not None:
         picture.info["transparency"] = transparency
     expected = np.asarray((picture.convert("L") if stored == "1" else picture).convert(mode))
+    monkeypatch.setattr(arrays, "SMALL_PIXELS", 0)
     monkeypatch.setattr(arrays, "BAND_PIXELS", 40)
     pixels, alpha = arrays.arrays(picture, mode)
     together = pixels if alpha is None else np.dstack([pixels, alpha])
     assert np.array_equal(together, expected)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "F", "I", "I;16"])
+def test_small_pictures_are_taken_over_as_a_whole(mode: str) -> None:
+    dtype = {"F": np.float32, "I": np.int32, "I;16": np.uint16}.get(mode, np.uint8)
+    array = noise(7, 20, *[3] * (mode == "RGB"), dtype=np.uint8).astype(dtype)
+    pixels, alpha = arrays.arrays(PIL.Image.fromarray(array), mode)
+    assert np.array_equal(pixels, array)
+    assert pixels.dtype == dtype
+    assert alpha is None
+
+
 def test_sixteen_bits_with_a_transparent_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "SMALL_PIXELS", 0)
     monkeypatch.setattr(arrays, "BAND_PIXELS", 5)
     picture = PIL.Image.fromarray(np.arange(12, dtype=np.uint16).reshape(3, 4) * 1000)
     picture.info["transparency"] = 5000

@@ -226,11 +226,12 @@ def test_the_header_tells_what_reading_gives(case: Case, path: str) -> None:
     assert header.format == image.format
 
 
-def test_read_image_gives_alpha_as_the_last_channel(case: Case, path: str) -> None:
+def test_read_image_gives_one_array_to_write_to_with_alpha_as_its_last_channel(case: Case, path: str) -> None:
     expected = case.pixels if case.alpha is None else np.dstack([case.pixels, case.alpha])
     with pytest.warns(UserWarning, match=case.warning) if case.warning else contextlib.nullcontext():
         array = cnnfilter.read_image(path)
     np.testing.assert_array_equal(array, expected, strict=True)
+    assert array.flags.writeable
 
 
 def test_jpegs_arrive_nearly(tmp_path: Path) -> None:
