@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnfilter.core.engine.threads import setting
+from cnnfilter.core.engine.threads import chosen
 
 # What equals itself in the next call; numbers of different types are told apart.
 PLAIN = frozenset({int, float, bool, str, Fraction, NoneType})
@@ -28,4 +28,4 @@ def key(image: Any, *options: Any, kernel: Hashable = ()) -> Hashable:
     types = tuple(map(type, options))
     if not PLAIN.issuperset(types):
         return None
-    return kernel, options, types, image.shape, image.dtype, image.flags.c_contiguous, setting()
+    return kernel, options, types, image.shape, image.dtype, image.flags.c_contiguous, chosen()

@@ -185,7 +185,8 @@ def convolve(
         image, rendering = as_image(image), Rendering.of(mapping)
         prepared = prepare(parsed, image.shape, as_planes(image), rendering, count=False)
         _recent.keep(key, prepared)
-    return prepared.run(as_planes(cast("NDArray[Any]", image)))[0]
+    array: Any = image  # which it is, wherever something is known of it
+    return prepared.run(as_planes(array))[0]
 
 
 _recent: Recent[Prepared] = Recent()

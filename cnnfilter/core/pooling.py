@@ -238,7 +238,8 @@ def pool(
         image = as_image(image)
         work = parsed.prepared(image, Rendering.of(mapping), count=False)
         _recent.keep(key, work)
-    return work(cast("NDArray[Any]", image))[0]
+    array: Any = image  # which it is, wherever something is known of it
+    return work(array)[0]
 
 
 _recent: Recent[Work] = Recent()

@@ -34,13 +34,14 @@ def run(plan: BandPlan, image: Array, count: int = 1) -> tuple[Array, int]:
     return out, threads.share(items, work, min(count, len(items)))
 
 
-def starts(total: int, rows: int) -> list[tuple[int, int]]:
+@functools.lru_cache(maxsize=64)
+def starts(total: int, rows: int) -> tuple[tuple[int, int], ...]:
     """(first row to compute, first row that no other band makes) of bands that cover `total` rows.
 
     The last band overlaps the one before, so that one layout serves all.
     """
     last = max(0, total - rows)
-    return [(min(first, last), first) for first in range(0, total, rows)]
+    return tuple((min(first, last), first) for first in range(0, total, rows))
 
 
 class Band:

@@ -1,15 +1,15 @@
 """Memory for large results: that of a result which nobody holds any more serves the next one.
 
 The system hands large arrays out as fresh pages and takes them back at once: for 36 MB that is some 5 ms of page
-faults, as long as a third of a filter. So memory from AT_LEAST on is kept when a result ends, MOST pieces and KEPT
-bytes at most. What the filters of a bank are transformed to is such a result, too.
+faults, as long as a third of a filter. So memory from AT_LEAST on is kept, MOST pieces and KEPT bytes at most. What the
+filters of a bank are transformed to is such a result, too.
 
-A result is a view of an owner that is no array: every view of the result keeps the result, the result keeps its owner,
-and only the end of the owner gives the memory back. Nobody can see memory that is handed out again.
+A result is an array over kept memory, and every view of it holds that memory as well: while there is any, the memory
+has more references than the one who counts them makes.
 """
 
-import contextlib
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -19,39 +19,44 @@ from numpy.typing import DTypeLike, NDArray
 AT_LEAST = 1 << 20
 MOST, KEPT = 8, 96 << 20
 
-# By size. Without a lock, which the end of an owner could meet in its own thread: appending and popping are atomic.
-_Spare = dict[int, list[NDArray[np.uint8]]]
-_spare: _Spare = {}
+Memory = NDArray[np.uint8]
+
+# Memory of results that live or have ended, by size. Without a lock: what has been popped nobody else sees.
+_kept: dict[int, list[Memory]] = {}
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """An array of any content."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
-    if size < AT_LEAST:
+    if not AT_LEAST <= size <= KEPT:
         return np.empty(shape, dtype)
-    memory: NDArray[np.uint8] | None = None
-    with contextlib.suppress(KeyError, IndexError):
-        memory = _spare[size].pop()
-    owner = _Owner(np.empty(size, np.uint8) if memory is None else memory)
-    return np.asarray(owner).view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, _free(size))
 
 
-class _Owner:
-    """Holds memory while a result lives."""
+def _free(size: int) -> Memory:
+    """Memory that no result holds: kept, or new and kept from now on."""
+    same = _kept.get(size, [])
+    for _ in range(len(same)):
+        try:
+            memory, references = _popped(same)
+        except IndexError:  # other threads have them
+            break
+        same.insert(0, memory)
+        if references == _UNUSED:
+            return memory
+    memory = np.empty(size, np.uint8)
+    sizes = [kept * len(memories) for kept, memories in list(_kept.items())]
+    if sum(sizes) + size > KEPT or sum(map(len, list(_kept.values()))) >= MOST:
+        _kept.clear()
+    _kept.setdefault(size, []).append(memory)
+    return memory
 
-    def __init__(self, memory: NDArray[np.uint8]) -> None:
-        self._memory = memory
-        self.__array_interface__ = memory.__array_interface__
 
-    def __del__(self, spare: _Spare = _spare, most: int = MOST, bytes_kept: int = KEPT) -> None:
-        """Bound to what it needs: results may outlive this module when the interpreter ends."""
-        memory = getattr(self, "_memory", None)
-        if memory is None:  # interrupted before there was any
-            return
-        counts = [(size, len(kept)) for size, kept in list(spare.items())]
-        total = sum(size * count for size, count in counts)
-        if sum(count for _, count in counts) >= most or total + memory.size > bytes_kept:
-            spare.clear()
-        if memory.size <= bytes_kept:
-            spare.setdefault(memory.size, []).append(memory)
+def _popped(memories: list[Memory]) -> tuple[Memory, int]:
+    """(the last one, references to it), of which there are _UNUSED where no result holds it."""
+    memory = memories.pop()
+    return memory, sys.getrefcount(memory)
+
+
+_UNUSED = _popped([np.empty(1, np.uint8)])[1]

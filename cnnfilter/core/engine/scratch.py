@@ -15,12 +15,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.threads import threads
+from cnnfilter.core.engine.threads import latest
 
 Bound = TypeVar("Bound")
 Memory = NDArray[np.uint8]
@@ -70,32 +70,38 @@ _pieces: list[Pieces] = []
 _lock = threading.Lock()
 
 
-@contextmanager
-def borrowed(size: int, bind: Callable[[Memory], Bound], key: object) -> Iterator[Bound]:
-    """What `bind` makes of at least `size` bytes of any content, aligned to a line of the cache.
+class borrowed(Generic[Bound]):  # noqa: N801 - called like a function
+    """A context: what `bind` makes of at least `size` bytes of any content, aligned to a line of the cache.
 
     The same object as `key` may get again what was bound for it earlier.
     """
-    with _lock:
-        same = [i for i, spare in enumerate(_spare) if spare.key is key]
-        fitting = same or [i for i, spare in enumerate(_spare) if spare.memory.size >= size]
-        chosen = _spare.pop(fitting[-1]) if fitting else None
-    if chosen is None or chosen.key is not key:
-        memory = chosen.memory if chosen else _aligned(size)
-        chosen = _Spare(memory, key, bind(memory))
-    try:
-        yield chosen.bound
-    finally:
+
+    def __init__(self, size: int, bind: Callable[[Memory], Bound], key: object) -> None:
+        self._size, self._bind, self._key = size, bind, key
+
+    def __enter__(self) -> Bound:
+        key, size = self._key, self._size
         with _lock:
-            if chosen.memory.size <= KEPT:
-                _spare.append(chosen)
-                del _spare[: max(0, len(_spare) - threads())]
+            same = [i for i, spare in enumerate(_spare) if spare.key is key]
+            fitting = same or [i for i, spare in enumerate(_spare) if spare.memory.size >= size]
+            chosen = _spare.pop(fitting[-1]) if fitting else None
+        if chosen is None or chosen.key is not key:
+            memory = chosen.memory if chosen else _aligned(size)
+            chosen = _Spare(memory, key, self._bind(memory))
+        self._chosen = chosen
+        bound: Bound = chosen.bound
+        return bound
+
+    def __exit__(self, *_: object) -> None:
+        with _lock:
+            if self._chosen.memory.size <= KEPT:
+                _spare.append(self._chosen)
+                del _spare[: max(0, len(_spare) - latest())]
 
 
 @contextmanager
 def pieces() -> Iterator[Pieces]:
     """Memory for what a thread needs until it has done its part of an image."""
-    most = threads()
     try:
         memory = _pieces.pop()
     except IndexError:
@@ -105,7 +111,7 @@ def pieces() -> Iterator[Pieces]:
     finally:
         memory.settle()
         _pieces.append(memory)
-        del _pieces[:-most]
+        del _pieces[: max(0, len(_pieces) - latest())]
 
 
 def _renew_lock() -> None:

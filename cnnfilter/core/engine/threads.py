@@ -5,7 +5,7 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from cnnfilter.core.numbers import whole
@@ -23,6 +23,7 @@ ALONE = 1 << 20
 PATIENCE = 1e-5
 
 _chosen: int | None = None
+_latest = 1
 
 
 def set_threads(count: int | None) -> None:
@@ -39,8 +40,9 @@ def set_threads(count: int | None) -> None:
     2
     >>> set_threads(None)
     """
-    global _chosen
+    global _chosen, _latest
     _chosen = None if count is None else whole(count, "threads")
+    _latest = _chosen or 1
 
 
 def threads() -> int:
@@ -49,16 +51,24 @@ def threads() -> int:
     Raises:
         ParameterError: CNNFILTER_THREADS is not a whole number of at least 1.
     """
+    global _latest
     if _chosen is not None:
-        return _chosen
-    if os.environ.get(VARIABLE):
-        return whole(os.environ[VARIABLE], VARIABLE)
-    return processors()
+        _latest = _chosen
+    elif told := os.environ.get(VARIABLE):
+        _latest = whole(told, VARIABLE)
+    else:
+        _latest = processors()
+    return _latest
 
 
-def setting() -> Hashable:
-    """What the number of threads is set by, unread: two calls with the same setting have the same number."""
-    return _chosen, os.environ.get(VARIABLE)
+def latest() -> int:
+    """What `threads` gave last: to ask it again takes as long as a band of a small image."""
+    return _latest
+
+
+def chosen() -> int | None:
+    """What `set_threads` has set."""
+    return _chosen
 
 
 def processors() -> int:
@@ -150,6 +160,7 @@ class _Helpers:
 
     def __init__(self) -> None:
         self._lock, self._started = threading.Lock(), 0
+        self._most = max(1, (os.cpu_count() or 1) - 1)
         self._given: dict[int, int] = {}  # how many tasks callers that are under way have given
         self._tasks: SimpleQueue[_Task] | None = None
 
@@ -161,13 +172,17 @@ class _Helpers:
 
                 self._tasks = SimpleQueue()
             self._given[id(tasks)] = len(tasks)
-            wanted = min(sum(self._given.values()), max(1, (os.cpu_count() or 1) - 1))
-            with contextlib.suppress(RuntimeError):  # no new threads while the interpreter shuts down
-                while self._started < wanted:
-                    threading.Thread(target=self._help, args=(self._tasks,), name="cnnfilter", daemon=True).start()
-                    self._started += 1
+            wanted = min(sum(self._given.values()), self._most)
+            if self._started < wanted:
+                self._start(wanted, self._tasks)
         for task in tasks if self._started else ():
             self._tasks.put(task)
+
+    def _start(self, wanted: int, tasks: "SimpleQueue[_Task]") -> None:
+        with contextlib.suppress(RuntimeError):  # no new threads while the interpreter shuts down
+            while self._started < wanted:
+                threading.Thread(target=self._help, args=(tasks,), name="cnnfilter", daemon=True).start()
+                self._started += 1
 
     def take_back(self, tasks: list[_Task]) -> None:
         """The tasks have ended, or will never begin."""

@@ -138,5 +138,5 @@ def test_threads_share_both_ways(threads: int) -> None:
 
 
 def test_bands_cover_all_rows_once() -> None:
-    assert bands.starts(10, 4) == [(0, 0), (4, 4), (6, 8)]
-    assert bands.starts(3, 4) == [(0, 0)]
+    assert bands.starts(10, 4) == ((0, 0), (4, 4), (6, 8))
+    assert bands.starts(3, 4) == ((0, 0),)

@@ -57,7 +57,7 @@ def test_what_the_planner_pools_instead() -> None:
 
 
 def test_memory_of_a_result_is_reused_only_when_nobody_holds_it() -> None:
-    outputs._spare.clear()
+    outputs._kept.clear()
     shape = (1 << 12, outputs.AT_LEAST >> 12)
     first = outputs.empty(shape, np.uint8)
     first[:] = 7
@@ -74,11 +74,11 @@ def test_memory_of_a_result_is_reused_only_when_nobody_holds_it() -> None:
 
 
 def test_memory_that_is_kept_is_bounded() -> None:
-    outputs._spare.clear()
+    outputs._kept.clear()
     for extra in range(20):
         outputs.empty((outputs.AT_LEAST + extra,), np.uint8)
-    assert sum(memory.size for kept in outputs._spare.values() for memory in kept) <= outputs.KEPT
-    assert sum(map(len, outputs._spare.values())) <= outputs.MOST
+    assert sum(memory.size for kept in outputs._kept.values() for memory in kept) <= outputs.KEPT
+    assert sum(map(len, outputs._kept.values())) <= outputs.MOST
     outputs.empty((outputs.KEPT + 1,), np.uint8)
-    assert outputs.KEPT + 1 not in outputs._spare
-    outputs._spare.clear()
+    assert outputs.KEPT + 1 not in outputs._kept
+    outputs._kept.clear()

@@ -21,9 +21,9 @@ class Bulky:
 @pytest.fixture
 def helpers(monkeypatch: pytest.MonkeyPatch) -> threads._Helpers:
     """Helpers that have not started yet, of four processors."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
     made = threads._Helpers()
     monkeypatch.setattr(threads, "_helpers", made)
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
     return made
 
 
