@@ -229,24 +229,49 @@ def conv2d(
     name = small.key(x, weight, bias, stride, padding, pad_mode, dilation, groups)
     if name and (result := small.responses(name, x, weight, bias)) is not None:
         return result
-    image = as_image(x, parameter="x")
-    if image.ndim != 3:
-        raise ParameterError("x", "a bank takes height x width x channels, not height x width")
-    bank = as_numbers(weight, "weight")
-    if bank.ndim != 4 or not bank.size:
-        raise ParameterError("weight", f"height x width x channels / groups x filters is needed, {bank.shape} came")
-    (groups, _), (inputs, filters) = pair(groups, "groups"), bank.shape[2:]
-    if inputs * groups != image.shape[2] or filters % groups:
-        raise UnfitError(
-            "weight",
-            f"{inputs} channels x {groups} groups and {filters} filters do not fit {image.shape[2]} channels of input",
-        )
-    windows = Windows.of((bank.shape[0], bank.shape[1]), stride=stride, padding=padding, dilation=dilation)
+    image, bank = as_image(x, parameter="x"), as_numbers(weight, "weight")
+    checked = _checked.get(name)
+    windows, mode, parts = checked or _check(image, bank, stride, padding, pad_mode, dilation, groups)
     bank = bank if bank.dtype == np.float32 else bank.astype(np.float64)
-    task = Correlation(bank, windows, parse_pad_mode(pad_mode), groups=groups)
+    task = Correlation(bank, windows, mode, groups=parts)
+    filters = bank.shape[3]
     offsets = np.zeros(filters) if bias is None else as_numbers(bias, "bias").astype(np.float64)
     if offsets.shape != (filters,):
         raise UnfitError("bias", f"{filters} numbers are needed, one a filter; an array of shape {offsets.shape} came")
-    if name and small.keep(name, task, image.shape) and (result := small.responses(name, x, weight, bias)) is not None:
-        return result
+    if checked is None:
+        if not (name and small.keep(name, task, image.shape)):
+            _checked.keep(name, (windows, mode, parts))
+        elif (result := small.responses(name, x, weight, bias)) is not None:
+            return result
     return engine.responses(task, image, offsets)
+
+
+_checked: Recent[tuple[Windows, PadMode, int]] = Recent()
+
+
+def _check(
+    image: NDArray[Any],
+    bank: NDArray[Any],
+    stride: PairLike,
+    padding: PaddingLike,
+    pad_mode: str,
+    dilation: PairLike,
+    groups: int,
+) -> tuple[Windows, PadMode, int]:
+    """(windows, pad mode, groups) of a bank of filters.
+
+    Raises:
+        ParameterError: shapes that do not fit each other, or an argument that cannot be used.
+    """
+    if image.ndim != 3:
+        raise ParameterError("x", "a bank takes height x width x channels, not height x width")
+    if bank.ndim != 4 or not bank.size:
+        raise ParameterError("weight", f"height x width x channels / groups x filters is needed, {bank.shape} came")
+    (parts, _), (inputs, filters) = pair(groups, "groups"), bank.shape[2:]
+    if inputs * parts != image.shape[2] or filters % parts:
+        raise UnfitError(
+            "weight",
+            f"{inputs} channels x {parts} groups and {filters} filters do not fit {image.shape[2]} channels of input",
+        )
+    windows = Windows.of((bank.shape[0], bank.shape[1]), stride=stride, padding=padding, dilation=dilation)
+    return windows, parse_pad_mode(pad_mode), parts

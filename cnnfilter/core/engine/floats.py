@@ -7,10 +7,11 @@ tile that holds such samples is done with the plain strategy in float64 instead:
 only. Where tiles lie depends on shapes and types, never on the number of threads, and so do the bits of the result.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,13 +57,17 @@ class Method(Protocol):
         ...
 
 
-@runtime_checkable
 class Direct(Method, Protocol):
     """A method that can put responses where they belong: sums and a bias a filter, without a pass of their own."""
 
     def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
         """What puts sums plus `bias` of the samples in `samples` into an array (rows, columns, filters)."""
         ...
+
+
+def is_direct(method: Method) -> TypeGuard[Direct]:
+    """Whether a method is `Direct`: isinstance would look at all that the protocol names, for 0.1 ms."""
+    return hasattr(method, "bound_to")
 
 
 def in_own_memory(method: Direct, samples: Array, memory: Pieces, filters: int) -> Callable[[], Array]:
@@ -123,14 +128,14 @@ def shares(total: int, most: int, unit: int = 1, *, paired: bool = False) -> int
     return -(-total // (count * unit)) * unit
 
 
-def tiles(method: Method, rows: int, columns: int) -> list[Tile]:
-    """The tiles of an output; the last ones overlap those before."""
-    last = max(0, rows - method.rows), max(0, columns - method.columns)
-    return [
-        Tile((min(y, last[0]), min(x, last[1])), (y, x))
-        for y in range(0, rows, method.rows)
-        for x in range(0, columns, method.columns)
-    ]
+@functools.lru_cache(maxsize=64)
+def tiles(size: tuple[int, int], output: tuple[int, int]) -> tuple[Tile, ...]:
+    """Tiles of `size` that cover an output; the last ones overlap those before."""
+    (high, wide), (rows, columns) = size, output
+    last = max(0, rows - high), max(0, columns - wide)
+    return tuple(
+        Tile((min(y, last[0]), min(x, last[1])), (y, x)) for y in range(0, rows, high) for x in range(0, columns, wide)
+    )
 
 
 def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slice, Array]]:
@@ -139,7 +144,7 @@ def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slic
         tiled = _Tiled(method, task, image, memory)
         rows, columns, channels = tiled.output
         wide = memory.empty((min(method.rows, rows), columns, channels), method.dtype)
-        for across in _beside(tiles(method, rows, columns)):
+        for across in _beside(tiles((method.rows, method.columns), (rows, columns))):
             with np.errstate(all="ignore"):
                 for tile in across:
                     place = tiled.place(tile)
@@ -148,7 +153,7 @@ def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slic
             yield place.down, values
 
 
-def _beside(every: list[Tile]) -> Iterator[list[Tile]]:
+def _beside(every: Iterable[Tile]) -> Iterator[list[Tile]]:
     """Tiles by their rows."""
     for _, across in itertools.groupby(every, key=lambda tile: tile.first[0]):
         yield list(across)
@@ -157,14 +162,14 @@ def _beside(every: list[Tile]) -> Iterator[list[Tile]]:
 def run(fused: Fused, image: Array, count: int) -> tuple[Array, int]:
     """(samples or responses, number of values clipped), computed by `count` threads."""
     out = outputs.empty(fused.output, fused.levels.output)
-    every = tiles(fused.method, *fused.output[:2])
-    is_direct = fused.levels.samples is None and isinstance(fused.method, Direct)
+    every = tiles((fused.method.rows, fused.method.columns), fused.output[:2])
+    direct = fused.levels.samples is None and is_direct(fused.method)
 
     def work(items: Iterator[Tile]) -> int:
         # NaN and infinity are the plain strategy's.
         with pieces() as memory, np.errstate(all="ignore"):
             tiled = _Tiled(fused.method, fused.task, image, memory)
-            return tiled.respond(items, out, fused.levels) if is_direct else tiled.store(items, out, fused.levels)
+            return tiled.respond(items, out, fused.levels) if direct else tiled.store(items, out, fused.levels)
 
     return out, threads.share(every, work, min(count, len(every)))
 
@@ -224,10 +229,11 @@ class _Tiled:
 
     def respond(self, items: Iterable[Tile], out: Array, levels: Levels) -> int:
         """Put responses into `out`, those of whole tiles at once; nothing is clipped."""
-        assert isinstance(self.method, Direct)
-        whole = self.method.rows, self.method.columns
+        method = self.method
+        assert is_direct(method)
+        whole = method.rows, method.columns
         bias = np.broadcast_to(np.asarray(levels.bias, FLOAT32), self.output[2:])
-        respond, finish = self.method.bound_to(self.scratch, self.memory, bias), levels.bound(self.method.dtype)
+        respond, finish = method.bound_to(self.scratch, self.memory, bias), levels.bound(method.dtype)
         own: Array | None = None
         for tile in items:
             down, across, kept = self.place(tile)
@@ -237,7 +243,7 @@ class _Tiled:
             elif target.shape[:2] == whole:
                 respond(target)
             else:
-                own = self.memory.empty((*whole, *self.output[2:]), self.method.dtype) if own is None else own
+                own = self.memory.empty((*whole, *self.output[2:]), method.dtype) if own is None else own
                 respond(own)
                 np.copyto(target, own[kept])
         return 0

@@ -10,10 +10,12 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 201
 analysis and improving the accuracy of Winograd convolution for deep neural networks", 2020.
 """
 
+import functools
 import math
+import weakref
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -36,8 +38,11 @@ CHUNK = 64
 VALUES, TILES = 28 * 128, 28
 # Pairs of a channel and a filter that are transformed at a time, so that what lies between stays in the cache.
 PAIRS = 1 << 13
+# Banks whose transforms are kept while their weights live, and values of the largest: 8 times 1 MB and 4 MB.
+MOST_KNOWN, LARGEST_KNOWN = 8, 1 << 18
 
 
+@functools.cache
 def transforms() -> tuple[Array, Array, Array]:
     """A (4, 6), G (6, 3), B (6, 6) with A ((G g) * (B d)) the 4 outputs of taps g over samples d, in float64."""
     a, g, b = np.zeros((OUT, IN)), np.zeros((IN, TAPS)), np.zeros((IN, IN))
@@ -64,6 +69,36 @@ def _transformed(weights: Array, g: Array) -> Array:
     return both.reshape(IN, IN, *weights.shape[2:])
 
 
+class _Known(NamedTuple):
+    """Weights that have been transformed, and what they were: they may change in place."""
+
+    weights: "weakref.ref[Array]"
+    bits: bytes
+    transformed: Array
+
+
+# By id, while the weights live: a bank meets many images, and its transform may take a third of the time of one.
+_known: dict[int, _Known] = {}
+
+
+def _remembered(weights: Array, g: Array) -> Array:
+    """The transformed weights, from the last time if they are the same to the bit."""
+    if weights.dtype != FLOAT32 or weights.size > LARGEST_KNOWN:
+        return _transformed(weights, g)
+    known, bits = _known.get(id(weights)), weights.tobytes()
+    if known and known.weights() is weights and known.bits == bits:
+        return known.transformed
+    transformed = _transformed(weights, g)
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+
+    def forget(_: object, name: int = id(weights), known: dict[int, _Known] = _known) -> None:
+        known.pop(name, None)
+
+    _known[id(weights)] = _Known(weakref.ref(weights, forget), bits, transformed)
+    return transformed
+
+
 class Winograd:
     """F(4 x 4, 3 x 3) for a bank with stride 1 and dilation 1."""
 
@@ -76,7 +111,7 @@ class Winograd:
         self.inputs = shape[2]
         a, g, b = transforms()
         self.a, self.b = a.astype(FLOAT32), b.astype(FLOAT32)
-        self.weights = _transformed(task.weights, g.astype(FLOAT32))
+        self.weights = _remembered(task.weights, g.astype(FLOAT32))
         self.wide = -(-self.columns // OUT)
         self.high = shares(-(-outputs // OUT), max(1, max(TILES, VALUES // self.inputs) // self.wide))
         self.rows = self.high * OUT
