@@ -1,5 +1,6 @@
 """Calls that repeat take a shorter way: what they give is what the first call gives."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,37 @@ def test_the_next_poolings_give_what_the_first_gives(kind: str, options: Any, ma
             found = cnnfilter.pool(image, kind, mapping=mapping, **options)
             assert found.dtype == expected.dtype
             np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"padding": 1, "stride": 2}, {"groups": 4}, {"dilation": (1, 2)}])
+@pytest.mark.parametrize("side", [8, 200])
+def test_the_next_banks_give_what_the_first_gives(side: int, options: Any) -> None:
+    rng = np.random.default_rng(side)
+    images = [rng.standard_normal((side, side, 8), np.float32) for _ in range(2)]
+    weight = rng.standard_normal((3, 3, 8 // options.get("groups", 1), 12), np.float32)
+    biases = [None, np.arange(12, dtype=np.float32)]
+    first = {}
+    for i, k in itertools.product(range(2), range(2)):
+        forget()
+        first[i, k] = cnnfilter.conv2d(images[i], weight, biases[k], **options)
+    for _ in range(3):
+        for (i, k), expected in first.items():
+            found = cnnfilter.conv2d(images[i], weight, biases[k], **options)
+            assert found.tobytes() == expected.tobytes()
+
+
+def test_banks_that_do_not_fit_are_refused_as_ever() -> None:
+    image, weight = np.ones((200, 200, 8), np.float32), np.ones((3, 3, 8, 12), np.float32)
+    for _ in range(3):
+        cnnfilter.conv2d(image, weight, np.ones(12, np.float32), groups=1)
+        with pytest.raises(cnnfilter.ParameterError, match="weight"):
+            cnnfilter.conv2d(image, weight, groups=2)
+        with pytest.raises(cnnfilter.ParameterError, match="weight"):
+            cnnfilter.conv2d(image[:, :, :4], weight, groups=1)
+        with pytest.raises(cnnfilter.ParameterError, match="bias"):
+            cnnfilter.conv2d(image, weight, np.ones(11, np.float32), groups=1)
+        with pytest.raises(cnnfilter.ParameterError, match="groups"):
+            cnnfilter.conv2d(image, weight, np.ones(12, np.float32), groups=1.5)  # type: ignore[arg-type]
 
 
 def test_options_that_equal_each_other_but_are_of_another_type_are_refused_as_ever() -> None:
