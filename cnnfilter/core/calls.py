@@ -16,7 +16,8 @@ PLAIN = frozenset({int, float, bool, str, Fraction, NoneType})
 def key(image: Any, *options: Any, kernel: Hashable = ()) -> Hashable:
     """What tells calls apart whose work differs; None where that depends on more than types, shapes and plain options.
 
-    `kernel` is what a kernel is known by, None for one that is not.
+    `kernel` is what a kernel is known by, None for one that is not. The variable of the environment for threads is not
+    looked at here: results do not depend on it, and plans little.
 
     >>> key(np.zeros((2, 2)), 1) == key(np.ones((2, 2)), 1), key(np.zeros((2, 2)), 1) == key(np.zeros((2, 2)), True)
     (True, False)

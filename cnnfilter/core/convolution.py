@@ -185,7 +185,7 @@ def convolve(
         image, rendering = as_image(image), Rendering.of(mapping)
         prepared = prepare(parsed, image.shape, as_planes(image), rendering, count=False)
         _recent.keep(key, prepared)
-    array: Any = image  # which it is, wherever something is known of it
+    array: Any = image  # now it is one: others have no key
     return prepared.run(as_planes(array))[0]
 
 
@@ -230,26 +230,33 @@ def conv2d(
     if name and (result := small.responses(name, x, weight, bias)) is not None:
         return result
     image, bank = as_image(x, parameter="x"), as_numbers(weight, "weight")
-    checked = _checked.get(name)
-    windows, mode, parts = checked or _check(image, bank, stride, padding, pad_mode, dilation, groups)
+    known = _known.get(name)
+    way = known or _way(image, bank, stride, padding, pad_mode, dilation, groups)
     bank = bank if bank.dtype == np.float32 else bank.astype(np.float64)
-    task = Correlation(bank, windows, mode, groups=parts)
+    task = Correlation(bank, way.windows, way.pad_mode, groups=way.groups)
     filters = bank.shape[3]
     offsets = np.zeros(filters) if bias is None else as_numbers(bias, "bias").astype(np.float64)
     if offsets.shape != (filters,):
         raise UnfitError("bias", f"{filters} numbers are needed, one a filter; an array of shape {offsets.shape} came")
-    if checked is None:
-        if not (name and small.keep(name, task, image.shape)):
-            _checked.keep(name, (windows, mode, parts))
-        elif (result := small.responses(name, x, weight, bias)) is not None:
-            return result
+    if known is None and not (name and small.keep(name, task, image.shape)):
+        _known.keep(name, way)
+    elif known is None and (result := small.responses(name, x, weight, bias)) is not None:
+        return result
     return engine.responses(task, image, offsets)
 
 
-_checked: Recent[tuple[Windows, PadMode, int]] = Recent()
+class _Way(NamedTuple):
+    """How a bank goes over an image: what was said, checked."""
+
+    windows: Windows
+    pad_mode: PadMode
+    groups: int
 
 
-def _check(
+_known: Recent[_Way] = Recent()  # of banks that are not small: those are kept by `small`
+
+
+def _way(
     image: NDArray[Any],
     bank: NDArray[Any],
     stride: PairLike,
@@ -257,8 +264,8 @@ def _check(
     pad_mode: str,
     dilation: PairLike,
     groups: int,
-) -> tuple[Windows, PadMode, int]:
-    """(windows, pad mode, groups) of a bank of filters.
+) -> _Way:
+    """The way of a bank of filters.
 
     Raises:
         ParameterError: shapes that do not fit each other, or an argument that cannot be used.
@@ -267,11 +274,11 @@ def _check(
         raise ParameterError("x", "a bank takes height x width x channels, not height x width")
     if bank.ndim != 4 or not bank.size:
         raise ParameterError("weight", f"height x width x channels / groups x filters is needed, {bank.shape} came")
-    (parts, _), (inputs, filters) = pair(groups, "groups"), bank.shape[2:]
-    if inputs * parts != image.shape[2] or filters % parts:
+    (groups, _), (inputs, filters) = pair(groups, "groups"), bank.shape[2:]
+    if inputs * groups != image.shape[2] or filters % groups:
         raise UnfitError(
             "weight",
-            f"{inputs} channels x {parts} groups and {filters} filters do not fit {image.shape[2]} channels of input",
+            f"{inputs} channels x {groups} groups and {filters} filters do not fit {image.shape[2]} channels of input",
         )
     windows = Windows.of((bank.shape[0], bank.shape[1]), stride=stride, padding=padding, dilation=dilation)
-    return windows, parse_pad_mode(pad_mode), parts
+    return _Way(windows, parse_pad_mode(pad_mode), groups)

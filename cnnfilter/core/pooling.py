@@ -238,7 +238,7 @@ def pool(
         image = as_image(image)
         work = parsed.prepared(image, Rendering.of(mapping), count=False)
         _recent.keep(key, work)
-    array: Any = image  # which it is, wherever something is known of it
+    array: Any = image  # now it is one: others have no key
     return work(array)[0]
 
 

@@ -15,7 +15,7 @@ TILE = 64, 256  # rows and columns that are turned at a time, so that both sides
 def arrays(picture: PIL.Image.Image, mode: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """(pixels, alpha) of a loaded picture in `mode`: Pillow's, or I;16A for 16-bit gray with one transparent level.
 
-    Small ones cannot be written to.
+    They may be read-only.
     """
     if mode.startswith("I;16"):
         gray = _filled(picture, picture.mode, 1)[0].astype(np.uint16, copy=False)

@@ -65,6 +65,27 @@ def test_the_next_banks_give_what_the_first_gives(side: int, options: Any) -> No
             assert found.tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("side", [20, 200])
+def test_options_that_do_not_say_what_they_are_are_asked_every_time(side: int) -> None:
+    class Number:
+        """Stands for a number of another library; all look the same."""
+
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+        def __index__(self) -> int:
+            return self.value
+
+        def __repr__(self) -> str:
+            return "Number"
+
+    image, weight = np.ones((side, side, 8), np.float32), np.ones((3, 3, 8, 12), np.float32)
+    for stride in (1, 2, 3):
+        for option in (Number(stride), [Number(stride), stride]):
+            found = cnnfilter.conv2d(image, weight, stride=option, padding=1)  # type: ignore[arg-type]
+            assert found.shape == (-(-side // stride), -(-side // stride), 12)
+
+
 def test_banks_that_do_not_fit_are_refused_as_ever() -> None:
     image, weight = np.ones((200, 200, 8), np.float32), np.ones((3, 3, 8, 12), np.float32)
     for _ in range(3):

@@ -34,7 +34,7 @@ def run(plan: BandPlan, image: Array, count: int = 1) -> tuple[Array, int]:
     return out, threads.share(items, work, min(count, len(items)))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def starts(total: int, rows: int) -> tuple[tuple[int, int], ...]:
     """(first row to compute, first row that no other band makes) of bands that cover `total` rows.
 

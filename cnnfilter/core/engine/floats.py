@@ -128,7 +128,7 @@ def shares(total: int, most: int, unit: int = 1, *, paired: bool = False) -> int
     return -(-total // (count * unit)) * unit
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def tiles(size: tuple[int, int], output: tuple[int, int]) -> tuple[Tile, ...]:
     """Tiles of `size` that cover an output; the last ones overlap those before."""
     (high, wide), (rows, columns) = size, output

@@ -5,7 +5,8 @@ faults, as long as a third of a filter. So memory from AT_LEAST on is kept, MOST
 filters of a bank are transformed to is such a result, too.
 
 A result is an array over kept memory, and every view of it holds that memory as well: while there is any, the memory
-has more references than the one who counts them makes.
+has more references than the one who counts them makes. Without the interpreter's lock counts are not exact at every
+moment: there nothing is kept.
 """
 
 import math
@@ -21,7 +22,8 @@ MOST, KEPT = 8, 96 << 20
 
 Memory = NDArray[np.uint8]
 
-# Memory of results that live or have ended, by size. Without a lock: what has been popped nobody else sees.
+# Memory of results that live or have ended, by size. Without a lock: what is popped nobody else sees, and who is handed
+# it out still holds it when it is back in its list.
 _kept: dict[int, list[Memory]] = {}
 
 
@@ -29,7 +31,7 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """An array of any content."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
-    if not AT_LEAST <= size <= KEPT:
+    if not AT_LEAST <= size <= KEPT or not _COUNTS_ARE_EXACT:
         return np.empty(shape, dtype)
     return np.ndarray(shape, dtype, _free(size))
 
@@ -42,8 +44,10 @@ def _free(size: int) -> Memory:
             memory, references = _popped(same)
         except IndexError:  # other threads have them
             break
+        if not memory.flags.writeable:  # somebody has frozen a result and what is below it
+            continue
         same.insert(0, memory)
-        if references == _UNUSED:
+        if references <= _UNUSED:
             return memory
     memory = np.empty(size, np.uint8)
     sizes = [kept * len(memories) for kept, memories in list(_kept.items())]
@@ -59,4 +63,6 @@ def _popped(memories: list[Memory]) -> tuple[Memory, int]:
     return memory, sys.getrefcount(memory)
 
 
-_UNUSED = _popped([np.empty(1, np.uint8)])[1]
+# Never more than what is made without a debugger, which may hold what it looks at.
+_UNUSED = min(3, _popped([np.empty(1, np.uint8)])[1])
+_COUNTS_ARE_EXACT: bool = getattr(sys, "_is_gil_enabled", lambda: True)()

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnfilter.core.calls import PLAIN
 from cnnfilter.core.engine import planes
 from cnnfilter.core.engine.columns import Columns
-from cnnfilter.core.engine.floats import FLOAT32
+from cnnfilter.core.engine.floats import FLOAT32, LARGEST
 from cnnfilter.core.engine.padding import padded_tile
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
@@ -39,7 +40,7 @@ class Small:
         self.spare: list[_Scratch] = []
 
     def __call__(self, image: Array, weights: Array, bias: Array | None) -> Array | None:
-        """The responses; None if one is not finite: a sum in 64 bits may be, and the plain way sees to it."""
+        """The responses; None if one might not be finite: a sum in 64 bits may be, and the plain way sees to it."""
         try:
             scratch = self.spare.pop()  # so that no two threads have the same
         except IndexError:
@@ -51,10 +52,12 @@ class Small:
             else:
                 scratch.inner[...] = image
             scratch.operands.set(weights, 0 if bias is None else bias)
-            scratch.operands.compute(out)
-            finite = np.isfinite(np.dot(out.reshape(-1), scratch.ones))  # the fastest sum of all
+            # A response is at most the root of the product of both sums of squares.
+            bounded = all(np.dot(values, values) <= LARGEST**2 for values in scratch.met)
+            if bounded:
+                scratch.operands.compute(out)
         self.spare.append(scratch)
-        return out if finite else None
+        return out if bounded else None
 
 
 class _Scratch:
@@ -74,8 +77,8 @@ class _Scratch:
         # What lies beyond the border stays zero.
         is_zero = small.pad_mode == "zero" or padded == (height, width)
         self.inner = self.samples[top : top + height, left : left + width] if is_zero else None
-        self.ones = np.ones(math.prod(small.output), FLOAT32)
         self.operands = method.operands(memory, Pieces(), with_bias=True)
+        self.met = memory.reshape(-1), self.operands.table.reshape(-1)
 
 
 def key(image: Any, weights: Any, bias: Any, *options: Any) -> Hashable | None:
@@ -83,7 +86,18 @@ def key(image: Any, weights: Any, bias: Any, *options: Any) -> Hashable | None:
     for array in (image, weights) if bias is None else (image, weights, bias):
         if type(array) is not np.ndarray or array.dtype != FLOAT32:
             return None
-    return image.shape, weights.shape, () if bias is None else bias.shape, repr(options)
+    shapes = image.shape, weights.shape, () if bias is None else bias.shape
+    types = tuple(map(type, options))
+    if PLAIN.issuperset(types):
+        return shapes, options, types
+    return (shapes, repr(options)) if all(map(_tells_all, options)) else None
+
+
+def _tells_all(option: Any) -> bool:
+    """Whether what an option says of itself is all there is to know; that of an object may be its address."""
+    if isinstance(option, tuple | list):
+        return all(map(_tells_all, option))
+    return type(option) in PLAIN or isinstance(option, np.integer)
 
 
 def responses(name: Hashable, image: Any, weights: Any, bias: Any) -> Array | None:

@@ -23,7 +23,7 @@ ALONE = 1 << 20
 PATIENCE = 1e-5
 
 _chosen: int | None = None
-_latest = 1
+_latest: int | None = None
 
 
 def set_threads(count: int | None) -> None:
@@ -42,7 +42,7 @@ def set_threads(count: int | None) -> None:
     """
     global _chosen, _latest
     _chosen = None if count is None else whole(count, "threads")
-    _latest = _chosen or 1
+    _latest = _chosen
 
 
 def threads() -> int:
@@ -62,8 +62,8 @@ def threads() -> int:
 
 
 def latest() -> int:
-    """What `threads` gave last: to ask it again takes as long as a band of a small image."""
-    return _latest
+    """What `threads` gave last, or would give without the variable; asking that takes as long as a small image."""
+    return _latest or processors()
 
 
 def chosen() -> int | None:

@@ -10,6 +10,7 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 201
 analysis and improving the accuracy of Winograd convolution for deep neural networks", 2020.
 """
 
+import contextlib
 import functools
 import math
 import weakref
@@ -38,8 +39,8 @@ CHUNK = 64
 VALUES, TILES = 28 * 128, 28
 # Pairs of a channel and a filter that are transformed at a time, so that what lies between stays in the cache.
 PAIRS = 1 << 13
-# Banks whose transforms are kept while their weights live, and values of the largest: 8 times 1 MB and 4 MB.
-MOST_KNOWN, LARGEST_KNOWN = 8, 1 << 18
+# Banks whose transforms are kept while their weights live, and values of the largest: 16 times 1 MB and 4 MB at most.
+MOST_KNOWN, LARGEST_KNOWN = 16, 1 << 18
 
 
 @functools.cache
@@ -54,26 +55,27 @@ def transforms() -> tuple[Array, Array, Array]:
         b[i, : IN - 1] = np.poly(np.array(others, float))[::-1]
     a[-1, -1] = g[-1, -1] = 1
     b[-1] = np.poly(np.array(POINTS, float))[::-1]
+    for matrix in (a, g, b):
+        matrix.flags.writeable = False
     return a, g, b
 
 
-def _transformed(weights: Array, g: Array) -> Array:
-    """G g G' for every filter and channel: (across, down, inputs, filters), as the tiles are."""
+def _transformed(weights: Array, g: Array, both: Array) -> Array:
+    """G g G' for every filter and channel, put into `both` (across, down, inputs, filters), as the tiles are."""
     pairs = weights.shape[2] * weights.shape[3]
-    plain = weights.reshape(TAPS, TAPS, pairs)
-    both = outputs.empty((IN, IN, pairs), FLOAT32)
+    plain, made = weights.reshape(TAPS, TAPS, pairs), both.reshape(IN, IN, pairs)
     for start in range(0, pairs, PAIRS):
         some = slice(start, start + PAIRS)
         down = np.matmul(g, plain[:, :, some].astype(FLOAT32, copy=False).swapaxes(0, 1))
-        np.matmul(g, down.swapaxes(0, 1), out=both[:, :, some].swapaxes(0, 1))
-    return both.reshape(IN, IN, *weights.shape[2:])
+        np.matmul(g, down.swapaxes(0, 1), out=made[:, :, some].swapaxes(0, 1))
+    return both
 
 
 class _Known(NamedTuple):
     """Weights that have been transformed, and what they were: they may change in place."""
 
     weights: "weakref.ref[Array]"
-    bits: bytes
+    content: tuple[tuple[int, ...], bytes]
     transformed: Array
 
 
@@ -83,19 +85,21 @@ _known: dict[int, _Known] = {}
 
 def _remembered(weights: Array, g: Array) -> Array:
     """The transformed weights, from the last time if they are the same to the bit."""
+    shape = IN, IN, *weights.shape[2:]
     if weights.dtype != FLOAT32 or weights.size > LARGEST_KNOWN:
-        return _transformed(weights, g)
-    known, bits = _known.get(id(weights)), weights.tobytes()
-    if known and known.weights() is weights and known.bits == bits:
+        return _transformed(weights, g, outputs.empty(shape, FLOAT32))
+    known, content = _known.get(id(weights)), (weights.shape, weights.tobytes())
+    if known and known.weights() is weights and known.content == content:
         return known.transformed
-    transformed = _transformed(weights, g)
-    if len(_known) >= MOST_KNOWN:
-        _known.clear()
+    transformed = _transformed(weights, g, np.empty(shape, FLOAT32))
+    while len(_known) >= MOST_KNOWN:
+        with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # another thread was first
+            del _known[next(iter(_known))]
 
     def forget(_: object, name: int = id(weights), known: dict[int, _Known] = _known) -> None:
         known.pop(name, None)
 
-    _known[id(weights)] = _Known(weakref.ref(weights, forget), bits, transformed)
+    _known[id(weights)] = _Known(weakref.ref(weights, forget), content, transformed)
     return transformed
 
 

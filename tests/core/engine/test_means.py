@@ -73,6 +73,17 @@ def test_memory_of_a_result_is_reused_only_when_nobody_holds_it() -> None:
     assert outputs.empty(shape, np.uint8).ctypes.data == address
 
 
+def test_memory_of_a_frozen_result_is_not_reused() -> None:
+    outputs._kept.clear()
+    shape = (outputs.AT_LEAST,)
+    frozen = outputs.empty(shape, np.uint8)
+    assert frozen.base is not None
+    frozen.base.flags.writeable = False
+    del frozen
+    outputs.empty(shape, np.uint8)[:] = 1
+    assert len(outputs._kept[outputs.AT_LEAST]) == 1
+
+
 def test_memory_that_is_kept_is_bounded() -> None:
     outputs._kept.clear()
     for extra in range(20):

@@ -46,6 +46,14 @@ def test_weights_that_change_in_place_are_transformed_anew(change: float) -> Non
     assert np.isnan(found).any() == np.isnan(change)
 
 
+def test_weights_of_another_shape_are_transformed_anew() -> None:
+    bank = weights(1, 64)
+    cnnfilter.conv2d(IMAGE, bank)
+    turned = np.random.default_rng(2).standard_normal((40, 40, 64), np.float32)
+    bank.shape = (3, 3, 64, 48)
+    assert cnnfilter.conv2d(turned, bank).tobytes() == cnnfilter.conv2d(turned, bank.copy()).tobytes()
+
+
 def test_transforms_end_with_their_weights() -> None:
     bank = weights(1)
     cnnfilter.conv2d(IMAGE, bank)
