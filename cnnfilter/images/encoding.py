@@ -73,13 +73,17 @@ def encode(image: Image, file_format: Format, file: IO[bytes], options: WriteOpt
         picture.save(content, format="JPEG2000", **extra)
         file.write(content.getbuffer())
         return
-    picture.save(cast("IO[bytes]", _NoDescriptor(file)), format=file_format.pillow[0], **extra)
+    picture.save(cast("IO[bytes]", _Named(f"picture{file_format.suffixes[0]}", file)), **extra)
 
 
-class _NoDescriptor:
-    """A file without a descriptor: Pillow's own writes to one overlook that a full disk took only a part."""
+class _Named:
+    """A file with a name, by whose suffix Pillow loads one plugin (asked for a format it loads all usual ones).
 
-    def __init__(self, file: IO[bytes]) -> None:
+    And without a descriptor: Pillow's own writes to one overlook that a full disk took only a part.
+    """
+
+    def __init__(self, name: str, file: IO[bytes]) -> None:
+        self.name = name
         self.write, self.read, self.seek, self.tell, self.flush = (
             file.write,
             file.read,
