@@ -238,10 +238,11 @@ def conv2d(
     offsets = np.zeros(filters) if bias is None else as_numbers(bias, "bias").astype(np.float64)
     if offsets.shape != (filters,):
         raise UnfitError("bias", f"{filters} numbers are needed, one a filter; an array of shape {offsets.shape} came")
-    if known is None and not (name and small.keep(name, task, image.shape)):
-        _known.keep(name, way)
-    elif known is None and (result := small.responses(name, x, weight, bias)) is not None:
-        return result
+    if name and known is None:
+        if not small.keep(name, task, image.shape):
+            _known.keep(name, way)
+        elif (result := small.responses(name, x, weight, bias)) is not None:
+            return result
     return engine.responses(task, image, offsets)
 
 

@@ -2,7 +2,7 @@
 
 The system hands large arrays out as fresh pages and takes them back at once: for 36 MB that is some 5 ms of page
 faults, as long as a third of a filter. So memory from AT_LEAST on is kept, MOST pieces and KEPT bytes at most. What the
-filters of a bank are transformed to is such a result, too.
+filters of a large bank are transformed to is such a result, too.
 
 A result is an array over kept memory, and every view of it holds that memory as well: while there is any, the memory
 has more references than the one who counts them makes. Without the interpreter's lock counts are not exact at every

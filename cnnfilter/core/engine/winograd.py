@@ -10,7 +10,6 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 201
 analysis and improving the accuracy of Winograd convolution for deep neural networks", 2020.
 """
 
-import contextlib
 import functools
 import math
 import weakref
@@ -26,6 +25,7 @@ from cnnfilter.core.engine import outputs
 from cnnfilter.core.engine.floats import FLOAT32, in_own_memory, shares
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.recent import Recent
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ CHUNK = 64
 VALUES, TILES = 28 * 128, 28
 # Pairs of a channel and a filter that are transformed at a time, so that what lies between stays in the cache.
 PAIRS = 1 << 13
-# Banks whose transforms are kept while their weights live, and values of the largest: 16 times 1 MB and 4 MB at most.
+# Banks whose transforms are kept while their memory lives, and values of the largest: 16 times 1 MB and 4 MB at most.
 MOST_KNOWN, LARGEST_KNOWN = 16, 1 << 18
 
 
@@ -74,32 +74,32 @@ def _transformed(weights: Array, g: Array, both: Array) -> Array:
 class _Known(NamedTuple):
     """Weights that have been transformed, and what they were: they may change in place."""
 
-    weights: "weakref.ref[Array]"
-    content: tuple[tuple[int, ...], bytes]
+    memory: "weakref.ref[Array]"
+    content: bytes
     transformed: Array
 
 
-# By id, while the weights live: a bank meets many images, and its transform may take a third of the time of one.
-_known: dict[int, _Known] = {}
+# By where they lie, while their memory lives: a bank meets many images, mostly by a new view of the same array, and its
+# transform may take a third of the time of one.
+_known: Recent[_Known] = Recent(MOST_KNOWN)
 
 
 def _remembered(weights: Array, g: Array) -> Array:
     """The transformed weights, from the last time if they are the same to the bit."""
     shape = IN, IN, *weights.shape[2:]
-    if weights.dtype != FLOAT32 or weights.size > LARGEST_KNOWN:
+    memory = weights if weights.base is None else weights.base
+    if weights.dtype != FLOAT32 or weights.size > LARGEST_KNOWN or not isinstance(memory, np.ndarray):
         return _transformed(weights, g, outputs.empty(shape, FLOAT32))
-    known, content = _known.get(id(weights)), (weights.shape, weights.tobytes())
-    if known and known.weights() is weights and known.content == content:
+    place = id(memory), weights.__array_interface__["data"], weights.shape, weights.strides
+    known, content = _known.get(place), weights.tobytes()
+    if known and known.memory() is memory and known.content == content:
         return known.transformed
     transformed = _transformed(weights, g, np.empty(shape, FLOAT32))
-    while len(_known) >= MOST_KNOWN:
-        with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # another thread was first
-            del _known[next(iter(_known))]
 
-    def forget(_: object, name: int = id(weights), known: dict[int, _Known] = _known) -> None:
-        known.pop(name, None)
+    def forget(_: object, known: Recent[_Known] = _known) -> None:
+        known.pop(place, None)
 
-    _known[id(weights)] = _Known(weakref.ref(weights, forget), content, transformed)
+    _known.keep(place, _Known(weakref.ref(memory, forget), content, transformed))
     return transformed
 
 

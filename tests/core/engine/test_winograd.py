@@ -27,11 +27,29 @@ def _nothing_is_known() -> None:
 def test_a_bank_that_repeats_gives_the_same_bits() -> None:
     bank = weights(1)
     first = cnnfilter.conv2d(IMAGE, bank)
-    assert list(winograd._known) == [id(bank)]
-    transformed = winograd._known[id(bank)].transformed
+    (known,) = winograd._known.values()
+    assert known.memory() is bank
     assert cnnfilter.conv2d(IMAGE, bank).tobytes() == first.tobytes()
-    assert winograd._known[id(bank)].transformed is transformed
+    assert list(winograd._known.values()) == [known]
     assert cnnfilter.conv2d(IMAGE, bank.copy()).tobytes() == first.tobytes()
+
+
+def test_a_layer_of_a_pipeline_finds_its_transform_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = cnnfilter.parse_pipeline("conv2d 48 size=3 padding=1 init=normal")
+    first = pipeline.run(IMAGE)
+    (known,) = winograd._known.values()
+    monkeypatch.setattr(winograd, "_transformed", None)
+    assert pipeline.run(IMAGE).tobytes() == first.tobytes()
+    assert list(winograd._known.values()) == [known]
+
+
+def test_views_of_one_array_are_told_apart() -> None:
+    both = np.concatenate([weights(1), weights(2)], axis=3)
+    views = [both[..., :48], both[..., 48:], both[::-1, ..., :48], both[..., 47::-1]]
+    for _ in range(2):
+        for view in views:
+            assert cnnfilter.conv2d(IMAGE, view).tobytes() == cnnfilter.conv2d(IMAGE, view.copy()).tobytes()
+    assert len(winograd._known) == len(views)
 
 
 @pytest.mark.parametrize("change", [7.0, -0.0, np.nan])
