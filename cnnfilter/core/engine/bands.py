@@ -1,6 +1,7 @@
 """Carrying out a plan: bands of rows are loaded, padded, computed and stored, by one thread or several."""
 
 import functools
+import operator
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -28,8 +29,11 @@ def run(plan: BandPlan, image: Array, count: int = 1) -> tuple[Array, int]:
     size = plan.layout.size * plan.finish.dtype.itemsize  # the layout is made once, before threads share it
 
     def work(items: Iterator[tuple[int, int]]) -> int:
+        clipped = 0
         with borrowed(size, functools.partial(Band, plan), plan) as band:
-            return sum(band.compute(image, flat[start : start + plan.rows], start, new) for start, new in items)
+            for start, new in items:
+                clipped += band.compute(image, flat[start : start + plan.rows], start, new)
+        return clipped
 
     return out, threads.share(items, work, min(count, len(items)))
 
@@ -45,15 +49,23 @@ def starts(total: int, rows: int) -> tuple[tuple[int, int], ...]:
 
 
 class Band:
-    """A plan bound to scratch memory: views are made once, then every band of every image is the same calls."""
+    """A plan bound to scratch memory: views are made once, then every band of every image is the same calls.
+
+    A band is one loop over them. Between two array operations the interpreter's own code leaves the cache, so that
+    every Python function called there takes microseconds, in which other threads wait for the interpreter's lock.
+    """
 
     def __init__(self, plan: BandPlan, scratch: Array) -> None:
         layout = plan.layout
         self.plan = plan
         self.flat = scratch[: layout.size * plan.finish.dtype.itemsize].view(plan.finish.dtype)
-        self.loads = [(load, self._rows(load.out, load.rows, plan.pitch)) for load in layout.loads]
-        self.pads = [pad for _, rows in self.loads for pad in self._column_pads(rows)]
-        self.calls: list[tuple[Any, tuple[Any, ...]]] = []
+        rows = [self._rows(load.out, load.rows, plan.pitch) for load in layout.loads]
+        left, step = plan.windows.padding[1][0], plan.windows.stride[0]
+        self.loads = [
+            (load, inner[:, left : left + plan.shape[1]], (load.rows - 1) * step + 1)
+            for load, inner in zip(layout.loads, rows, strict=True)
+        ]
+        self.calls: list[tuple[Any, tuple[Any, ...]]] = [pad for padded in rows for pad in self._column_pads(padded)]
         for call in layout.calls:
             self.calls += self._picks(call) if isinstance(call, Picking) else [self._bound(call)]
         width = plan.output[1] * plan.output[2]
@@ -65,14 +77,21 @@ class Band:
     def compute(self, image: Array, out: Array, start: int, new: int) -> int:
         """Make the output's rows from `start` on, `out`; the number of values clipped in rows from `new` on."""
         plan = self.plan
-        first = start * plan.windows.stride[0] - plan.windows.padding[0][0]
-        for load, rows in self.loads:
-            self._load(image, load, rows, first + load.phase)
-        for target, source in self.pads:
-            target[...] = source() if callable(source) else source
+        step = plan.windows.stride[0]
+        first = start * step - plan.windows.padding[0][0]
+        for load, inner, reach in self.loads:
+            top = first + load.phase
+            if top < 0 or top + reach > len(image) or plan.sum_channels:
+                self._load(image, load, inner, top)
+            else:
+                inner[...] = image[top : top + reach : step]
         for function, operands in self.calls:
             function(*operands)
-        self._store(out)
+        if out.dtype.kind == "f" and plan.finish.divisor > 1:
+            divisor = np.float32(plan.finish.divisor)
+            np.divide(self.result, divisor, out=out, dtype=np.float32, casting="unsafe")
+        else:
+            out[...] = self.result
         return 0 if self.flags is None else int(np.count_nonzero(self.flags[new - start :]))
 
     def _of(self, span: Span) -> Array:
@@ -103,11 +122,11 @@ class Band:
         aligned = call.source.start * source.itemsize % wide == 0 and call.phase == 0 and wide in (4, 8)
         if plan.channels == 1 and aligned and sys.byteorder == "little":
             groups = self._rows(call.source, call.rows, plan.pitch)[:, :, 0].view(f"u{wide}")[:, :width]
-            return [(np.copyto, (target[:, :, 0].view(f"u{source.itemsize}"), groups, "unsafe"))]
-        return [(np.copyto, (target[:, :, c], source[:, :, c])) for c in range(plan.channels)]
+            return [_copy(target[:, :, 0].view(f"u{source.itemsize}"), groups)]
+        return [_copy(target[:, :, c], source[:, :, c]) for c in range(plan.channels)]
 
-    def _column_pads(self, rows: Array) -> Iterator[tuple[Array, Any]]:
-        """(columns beyond the border, what to put there) for the rows of a load."""
+    def _column_pads(self, rows: Array) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+        """What fills the columns beyond the border of the rows of a load."""
         left, right = self.plan.windows.padding[1]
         width = self.plan.shape[1]
         inner = rows[:, left : left + width]
@@ -117,17 +136,15 @@ class Band:
             target = rows[:, start : start + wide]
             columns = places(self.plan.pad_mode, width, start - left, wide)
             if columns is None:
-                yield target, 0
+                yield target.fill, (0,)
             elif isinstance(columns, slice):
-                yield target, inner[:, columns]
+                yield _copy(target, inner[:, columns])
             else:
-                yield target, lambda inner=inner, columns=columns: inner[:, columns]
+                yield np.take, (inner, columns, 1, target)
 
-    def _load(self, image: Array, load: Load, rows: Array, first: int) -> None:
+    def _load(self, image: Array, load: Load, inner: Array, first: int) -> None:
         """Fill rows with the image's rows first, first + stride, ..., those beyond the border included."""
-        height, step = image.shape[0], self.plan.windows.stride[0]
-        left = self.plan.windows.padding[1][0]
-        inner = rows[:, left : left + image.shape[1]]
+        height, step = len(image), self.plan.windows.stride[0]
         begin = min(load.rows, max(0, -(first // step)))
         end = max(begin, min(load.rows, (height - 1 - first) // step + 1))
         if begin < end:
@@ -142,16 +159,14 @@ class Band:
 
     def _fill(self, target: Array, rows: Array) -> None:
         if not self.plan.sum_channels:
-            np.copyto(target, rows, casting="unsafe")
+            target[...] = rows
             return
         total = target[:, :, 0]
-        np.copyto(total, rows[:, :, 0], casting="unsafe")
+        total[...] = rows[:, :, 0]
         for channel in range(1, rows.shape[2]):
             np.add(total, rows[:, :, channel], out=total, dtype=total.dtype, casting="unsafe")
 
-    def _store(self, rows: Array) -> None:
-        divisor = self.plan.finish.divisor
-        if rows.dtype.kind == "f" and divisor > 1:
-            np.divide(self.result, np.float32(divisor), out=rows, dtype=np.float32, casting="unsafe")
-        else:
-            np.copyto(rows, self.result, casting="unsafe")
+
+def _copy(target: Array, source: Array) -> tuple[Any, tuple[Any, ...]]:
+    """target[...] = source as a call, with any cast; np.copyto goes through Python code."""
+    return operator.setitem, (target, ..., source)

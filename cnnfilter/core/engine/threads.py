@@ -5,8 +5,9 @@ import functools
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cnnfilter.core.numbers import whole
 
@@ -95,11 +96,11 @@ def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: i
 
 def _shared_out(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: int) -> int:
     """`share` among more threads than one."""
-    shared, helpers = _Shared(items), _helpers
-    tasks = [_Task(functools.partial(work, shared)) for _ in range(count - 1)]
+    shared, helpers = _Shared(items, count), _helpers
+    tasks = [_Task(functools.partial(work, shared.items())) for _ in range(count - 1)]
     try:
         helpers.give(tasks)
-        total = work(shared)
+        total = work(shared.items())
     finally:
         shared.stop()  # after an error in this thread the others end with the item they have
         for task in tasks:
@@ -227,19 +228,23 @@ class _Impatience:
 _impatience = _Impatience()
 
 
-class _Shared(Iterator[Item]):
-    """An iterator for several threads."""
+class _Shared(Generic[Item]):
+    """Items for `count` threads, without Python code between two of them."""
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._items, self._lock = iter(items), threading.Lock()
+    _END: Any = object()
 
-    def __next__(self) -> Item:
-        with self._lock:
-            return next(self._items)
+    def __init__(self, items: Iterable[Item], count: int) -> None:
+        self._count = count
+        self._queue: deque[Item] = deque(items)  # its methods are atomic
+        self._queue.extend([self._END] * count)
+
+    def items(self) -> Iterator[Item]:
+        """For each of the threads once: those that no other one has taken."""
+        return iter(self._queue.popleft, self._END)
 
     def stop(self) -> None:
-        with self._lock:
-            self._items = iter(())
+        """There are none any more."""
+        self._queue.extendleft([self._END] * self._count)
 
 
 def _forget_helpers() -> None:
