@@ -1,15 +1,18 @@
 """A kernel of whole numbers becomes a short program.
 
-Three ideas shorten the sum of all taps:
+Four ideas shorten the sum of all taps:
 
 - a kernel that is the outer product of a column and a row is applied as one after the other;
+- the sum of equal taps, evenly apart, is that of a few of them added to itself further on, along an addition chain;
 - a pair of terms that occurs more than once is computed once (see sharing.py);
 - terms with equal coefficients are added before they are multiplied.
 """
 
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from math import gcd
+from typing import NamedTuple
 
 from cnnfilter.core.engine.program import Add, Pick, Program, Ref, Scale, Step, Terms
 from cnnfilter.core.engine.sharing import shortened
@@ -60,6 +63,47 @@ def rank_one(weights: Weights) -> tuple[tuple[int, ...], tuple[int, ...]] | None
     return (column, base) if is_outer else None
 
 
+@lru_cache(maxsize=64)
+def addition_chain(number: int) -> tuple[int, ...]:
+    """1, ..., number, each the sum of the one before and an earlier one, or twice the one before; few of them.
+
+    A path of the power tree (D. E. Knuth, "The Art of Computer Programming", volume 2, section 4.6.3), which is
+    shortest for most numbers, all below 77 among them.
+
+    >>> addition_chain(15)
+    (1, 2, 3, 5, 10, 15)
+    """
+    seen, level = {1}, [(1,)]
+    while number not in seen:
+        grown = []
+        for path in level:
+            for k in path:
+                longer = path[-1] + k
+                if longer <= number and longer not in seen:
+                    seen.add(longer)
+                    grown.append((*path, longer))
+        level = grown
+    return next(path for path in level if path[-1] == number)
+
+
+class _Run(NamedTuple):
+    """`count` terms of one signal, each (dy, dx) further on than the one before."""
+
+    first: Ref
+    dy: int
+    dx: int
+    count: int
+
+
+def _run(terms: Terms) -> _Run | None:
+    """The terms, if they are more than two, evenly apart, and have no coefficients."""
+    refs = sorted(terms)
+    if len(refs) < 3 or set(terms.values()) != {1}:
+        return None
+    run = _Run(refs[0], refs[1].dy - refs[0].dy, refs[1].dx - refs[0].dx, len(refs))
+    return run if refs == [run.first.shifted(i * run.dy, i * run.dx) for i in range(run.count)] else None
+
+
 class _Builder:
     """Steps as they come, numbered after the row phases that `rows` need."""
 
@@ -78,9 +122,18 @@ class _Builder:
 
     def sum(self, terms: Terms, effort: int) -> Ref:
         """The steps that sum the terms."""
+        if run := _run(terms):
+            return self._summed(run)
         steps, rest = shortened(terms, len(self.phases) + len(self.steps), effort)
         self.steps += steps
         return self._total(rest)
+
+    def _summed(self, run: "_Run") -> Ref:
+        sums, chain = {1: run.first}, addition_chain(run.count)
+        for count, longer in pairwise(chain):
+            further = sums[longer - count].shifted(count * run.dy, count * run.dx)
+            sums[longer] = self.emit(Add(sums[count], further))
+        return sums[run.count]
 
     def _total(self, terms: Terms) -> Ref:
         groups: dict[int, list[Ref]] = {}

@@ -15,10 +15,10 @@ from cnnfilter.core.engine.scratch import LINE
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import PadMode, Windows
 
-# Values of a band in 16 bits, half a megabyte a signal; twice as many for programs that hold at most FEW at a time. So
-# they stay in the second-level cache or near it; smaller bands do not repay what a call costs on a cold cache and what
-# threads wait for the interpreter's lock.
-BAND, FEW = 1 << 18, 2
+# Values of a band in 16 bits, half a megabyte a signal. Programs that hold one signal at a time take twice as many, those
+# that hold at least MANY half as many. So they stay in the second-level cache or near it; smaller bands do not repay
+# what a call costs on a cold cache and what threads wait for the interpreter's lock.
+BAND, MANY = 1 << 18, 8
 
 
 class Span(NamedTuple):
@@ -275,7 +275,9 @@ def band_rows(program: Program, finish: Finish, windows: Windows, shape: Shape3,
 
     Results do not depend on it.
     """
-    values = BAND * (2 if held(program) <= FEW else 1) * 2 // finish.dtype.itemsize
+    signals = held(program)
+    share = 2 if signals == 1 else 1 if signals < MANY else 0.5
+    values = int(BAND * share) * 2 // finish.dtype.itemsize
     row = (shape[1] + sum(windows.padding[1])) * output[2]
     most = max(1, values // row, min(windows.extent[0] // windows.stride[0], 64))
     bands = -(-output[0] // most)

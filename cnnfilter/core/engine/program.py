@@ -17,6 +17,10 @@ class Ref(NamedTuple):
     dy: int = 0
     dx: int = 0
 
+    def shifted(self, dy: int, dx: int) -> "Ref":
+        """The same signal, read so much further on."""
+        return self._replace(dy=self.dy + dy, dx=self.dx + dx)
+
     def __str__(self) -> str:
         return f"s{self.signal}" + (f"[{self.dy:+}, {self.dx:+}]" if self.dy or self.dx else "")
 

@@ -1,7 +1,10 @@
 """Where a program's signals lie in the scratch of a band."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import cnnfilter
 from cnnfilter.core import engine
@@ -13,8 +16,11 @@ from cnnfilter.core.geometry import Windows
 from cnnfilter.core.samples import UINT8, Rendering
 
 
-def planned(kernel: str, mapping: str = "raw") -> BandPlan:
-    matrix = cnnfilter.kernel(kernel).matrix
+SCATTERED = np.random.default_rng(0).integers(-4, 9, (7, 7))
+
+
+def planned(kernel: str | NDArray[Any], mapping: str = "raw") -> BandPlan:
+    matrix = cnnfilter.kernel(kernel).matrix if isinstance(kernel, str) else kernel
     windows = Windows.of((matrix.shape[0], matrix.shape[1]))
     image = np.zeros((2000, 3000, 1), np.uint8)
     rendering = Rendering("abs", samples=UINT8) if mapping == "abs" else Rendering("raw")
@@ -44,11 +50,15 @@ def test_a_sum_of_one_signal_at_two_shifts_never_lies_behind_what_is_still_to_be
             assert all(x.start >= call.out.start for x in overlapping)
 
 
-def test_bands_of_programs_that_hold_few_signals_are_twice_as_high() -> None:
-    few, many = planned("sobel-v"), planned("box:15")
-    assert held(few.program) <= layout.FEW < held(many.program)
-    assert few.rows * few.pitch == pytest.approx(2 * layout.BAND, rel=0.1)
-    assert many.rows * many.pitch == pytest.approx(layout.BAND, rel=0.1)
+@pytest.mark.parametrize(
+    ("kernel", "signals", "share"), [("sobel-v", 1, 2), ("sharpen", 2, 1), ("box:11", 3, 1), (SCATTERED, 10, 0.5)]
+)
+def test_bands_are_the_lower_the_more_signals_a_program_holds(
+    kernel: str | NDArray[Any], signals: int, share: float
+) -> None:
+    plan = planned(kernel)
+    assert held(plan.program) == signals
+    assert plan.rows * plan.pitch == pytest.approx(share * layout.BAND, rel=0.1)
 
 
 def test_row_phases_are_held_from_the_beginning() -> None:
