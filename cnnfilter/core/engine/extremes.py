@@ -94,42 +94,47 @@ class _Band:
         padded, left = tall.reshape(plan.shape), plan.sides[1][0]
         self.inner = padded[:, left : left + plan.width]
         self.outside = [part for part in (padded[:, :left], padded[:, left + plan.width :]) if part.size]
+        self.taps = range(0, self.windows.extent[0], self.windows.dilation[0])
         self.columns: list[tuple[Array, Array, Array]] = []
         flat = self._lay_columns(tall, spare, length)
-        self.narrows = self._narrows(flat)
+        self.narrow = np.dtype(f"u{flat.itemsize}") if self._narrows(flat) else None
         self.kept = self._kept(flat)
 
     def compute(self, image: Array, start: int, out: Array) -> None:
         """Make the rows of the output from `start` on."""
         for part in self.outside:
-            part[...] = self.plan.fill
-        self._rows(image, start, self.inner)
+            part.fill(self.plan.fill)
+        inner, step = self.inner, self.windows.stride[0]
+        top, span = start * step - self.plan.sides[0][0], (len(inner) - 1) * step + 1
+        if top < 0 or top + span + self.taps[-1] > len(image):
+            self._rows(image, start)
+        elif len(self.taps) == 1:
+            inner[...] = image[top : top + span : step]
+        else:
+            first, *others = [image[top + tap : top + tap + span : step] for tap in self.taps]
+            for rows in others:
+                self.reduce(first, rows, out=inner)
+                first = inner
         for left, right, target in self.columns:
             self.reduce(left, right, out=target)
-        if self.narrows:
-            np.copyto(out[:, :, 0].view(f"u{out.itemsize}"), self.kept, "unsafe")
+        if self.narrow:
+            out[:, :, 0].view(self.narrow)[...] = self.kept
         elif self.windows.stride[1] == 1:
-            np.copyto(out, self.kept)
+            out[...] = self.kept
         else:
             for channel in range(out.shape[2]):
-                np.copyto(out[:, :, channel], self.kept[:, :, channel])
+                out[:, :, channel] = self.kept[:, :, channel]
 
-    def _rows(self, image: Array, start: int, inner: Array) -> None:
-        """Reduce windows along columns; rows in the padding are left out."""
-        taps = list(self._taps(image, start, len(inner)))
-        (low, high, first), (other_low, other_high, second) = (*taps, *[(0, 0, inner)] * 2)[:2]
-        if high - low == other_high - other_low == len(inner):
-            self.reduce(first, second, out=inner)
-            taps = taps[2:]
-        else:
-            inner[...] = self.plan.fill
-        for low, high, rows in taps:
-            self.reduce(inner[low:high], rows, out=inner[low:high])
+    def _rows(self, image: Array, start: int) -> None:
+        """Reduce windows along columns where some reach beyond the image; rows in the padding are left out."""
+        self.inner.fill(self.plan.fill)
+        for low, high, rows in self._met(image, start, len(self.inner)):
+            self.reduce(self.inner[low:high], rows, out=self.inner[low:high])
 
-    def _taps(self, image: Array, start: int, count: int) -> Iterator[tuple[int, int, Array]]:
+    def _met(self, image: Array, start: int, count: int) -> Iterator[tuple[int, int, Array]]:
         """(low, high, the rows of the image that this row of the windows meets in rows low to high of the output)."""
         step, height = self.windows.stride[0], image.shape[0]
-        for tap in range(0, self.windows.extent[0], self.windows.dilation[0]):
+        for tap in self.taps:
             first = start * step - self.plan.sides[0][0] + tap
             low, high = max(0, -(first // step)), min(count, (height - 1 - first) // step + 1)
             if low < high:
@@ -157,6 +162,6 @@ class _Band:
         """Every stride-th column, or what holds it in its lowest part."""
         rows, _, channels = self.plan.shape
         stride, columns = self.windows.stride[1], self.plan.output[1]
-        if self.narrows:
+        if self.narrow:
             return flat.view(f"u{flat.itemsize * stride}").reshape(rows, -1)[:, :columns]
         return flat.reshape(rows, -1, channels)[:, ::stride][:, :columns]
