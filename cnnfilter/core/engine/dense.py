@@ -79,7 +79,7 @@ class Dense:
 
         def compute() -> Array:
             for shifted, out in zip(bands, made, strict=True):
-                np.copyto(filled, shifted)
+                filled[...] = shifted
                 np.matmul(self.matrix, below, out=out)
             return result
 

@@ -83,10 +83,15 @@ def in_own_memory(method: Direct, samples: Array, memory: Pieces, filters: int) 
 
 
 class Tile(NamedTuple):
-    """Windows that are computed together; `first` are the row and the column that no other tile makes."""
+    """Windows that are computed together: from which row and column on, what that makes of the output, and where from.
+
+    `kept` are rows and columns of the tile; the others belong to tiles before it.
+    """
 
     start: tuple[int, int]
-    first: tuple[int, int]
+    down: slice
+    across: slice
+    kept: tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +136,18 @@ def shares(total: int, most: int, unit: int = 1, *, paired: bool = False) -> int
 @functools.lru_cache(maxsize=16)
 def tiles(size: tuple[int, int], output: tuple[int, int]) -> tuple[Tile, ...]:
     """Tiles of `size` that cover an output; the last ones overlap those before."""
-    (high, wide), (rows, columns) = size, output
-    last = max(0, rows - high), max(0, columns - wide)
-    return tuple(
-        Tile((min(y, last[0]), min(x, last[1])), (y, x)) for y in range(0, rows, high) for x in range(0, columns, wide)
-    )
+    down, across = (_stretches(length, total) for length, total in zip(size, output, strict=True))
+    return tuple(Tile((y, x), rows, columns, (a, b)) for y, rows, a in down for x, columns, b in across)
+
+
+def _stretches(length: int, total: int) -> list[tuple[int, slice, slice]]:
+    """(start, what of the total is new there, where that is in the stretch) of stretches that cover `total`."""
+    last = max(0, total - length)
+    found = []
+    for first in range(0, total, length):
+        start, end = min(first, last), min(first + length, total)
+        found.append((start, slice(first, end), slice(first - start, end - start)))
+    return found
 
 
 def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slice, Array]]:
@@ -144,19 +156,21 @@ def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slic
         tiled = _Tiled(method, task, image, memory)
         rows, columns, channels = tiled.output
         wide = memory.empty((min(method.rows, rows), columns, channels), method.dtype)
-        for across in _beside(tiles((method.rows, method.columns), (rows, columns))):
+        compute = method.bound(tiled.scratch, memory)
+        for beside in _beside(tiles((method.rows, method.columns), (rows, columns))):
+            down = beside[0].down
+            values = wide[: down.stop - down.start]
             with np.errstate(all="ignore"):
-                for tile in across:
-                    place = tiled.place(tile)
-                    values = wide[: place.down.stop - place.down.start]
-                    values[:, place.across] = tiled.values(tile)[place.kept]
-            yield place.down, values
+                for tile in beside:
+                    made = compute() if tiled.load(tile.start) else tiled.plain(tile.start)
+                    values[:, tile.across] = made[tile.kept]
+            yield down, values
 
 
 def _beside(every: Iterable[Tile]) -> Iterator[list[Tile]]:
     """Tiles by their rows."""
-    for _, across in itertools.groupby(every, key=lambda tile: tile.first[0]):
-        yield list(across)
+    for _, beside in itertools.groupby(every, key=lambda tile: tile.down.start):
+        yield list(beside)
 
 
 def run(fused: Fused, image: Array, count: int) -> tuple[Array, int]:
@@ -172,14 +186,6 @@ def run(fused: Fused, image: Array, count: int) -> tuple[Array, int]:
             return tiled.respond(items, out, fused.levels) if direct else tiled.store(items, out, fused.levels)
 
     return out, threads.share(every, work, min(count, len(every)))
-
-
-class _Place(NamedTuple):
-    """What a tile makes of the output, and where that is in the tile."""
-
-    down: slice
-    across: slice
-    kept: tuple[slice, slice]
 
 
 class _Tiled:
@@ -204,27 +210,15 @@ class _Tiled:
         self.samples = samples[: counts[0], : counts[1]]
         if self.samples.size < self.scratch.size:
             self.scratch.fill(0)
-        self._compute: Callable[[], Array] | None = None
-
-    def place(self, tile: Tile) -> _Place:
-        (y, x), (top, left) = tile.start, tile.first
-        bottom, right = min(y + self.method.rows, self.output[0]), min(x + self.method.columns, self.output[1])
-        kept = slice(top - y, bottom - y), slice(left - x, right - x)
-        return _Place(slice(top, bottom), slice(left, right), kept)
-
-    def values(self, tile: Tile) -> Array:
-        """The sums of a whole tile, overwritten by the next one's."""
-        if not self._loaded(tile):
-            return self._plain(tile)
-        self._compute = self._compute or self.method.bound(self.scratch, self.memory)
-        return self._compute()
+        (self.step_y, self.step_x), ((self.top, _), (self.left, _)) = windows.stride, windows.padding
 
     def store(self, items: Iterable[Tile], out: Array, levels: Levels) -> int:
         """Put samples into `out`; the number of values clipped."""
-        finish, clipped = levels.bound(self.method.dtype), 0
-        for tile in items:
-            down, across, kept = self.place(tile)
-            clipped += finish(self.values(tile)[kept], out[down, across])
+        compute = self.method.bound(self.scratch, self.memory)
+        finish, clipped = levels.bound(self.method.dtype, self.memory.empty), 0
+        for start, down, across, kept in items:
+            values = compute() if self.load(start) else self.plain(start)
+            clipped += finish(values[kept], out[down, across])
         return clipped
 
     def respond(self, items: Iterable[Tile], out: Array, levels: Levels) -> int:
@@ -235,34 +229,29 @@ class _Tiled:
         bias = np.broadcast_to(np.asarray(levels.bias, FLOAT32), self.output[2:])
         respond, finish = method.bound_to(self.scratch, self.memory, bias), levels.bound(method.dtype)
         own: Array | None = None
-        for tile in items:
-            down, across, kept = self.place(tile)
+        for start, down, across, kept in items:
             target = out[down, across]
-            if not self._loaded(tile):
-                finish(self._plain(tile)[kept], target)
+            if not self.load(start):
+                finish(self.plain(start)[kept], target)
             elif target.shape[:2] == whole:
                 respond(target)
             else:
                 own = self.memory.empty((*whole, *self.output[2:]), method.dtype) if own is None else own
                 respond(own)
-                np.copyto(target, own[kept])
+                target[...] = own[kept]
         return 0
 
-    def _loaded(self, tile: Tile) -> bool:
-        """Load the samples under a tile; whether the method is right for them."""
-        padded_tile(
-            self.image, self._corner(tile), self.task.pad_mode, self.samples, sum_channels=self.task.sum_channels
-        )
+    def load(self, start: tuple[int, int]) -> bool:
+        """Load the samples under the tile that starts there; whether the method is right for them."""
+        corner = start[0] * self.step_y - self.top, start[1] * self.step_x - self.left
+        padded_tile(self.image, corner, self.task.pad_mode, self.samples, sum_channels=self.task.sum_channels)
         return not self.checked or tame(self.scratch)
 
-    def _corner(self, tile: Tile) -> tuple[int, int]:
-        (step_y, step_x), ((top, _), (left, _)) = self.task.windows.stride, self.task.windows.padding
-        return tile.start[0] * step_y - top, tile.start[1] * step_x - left
-
-    def _plain(self, tile: Tile) -> Array:
+    def plain(self, start: tuple[int, int]) -> Array:
         """Sums of a whole tile in which every sample meets its own windows only."""
         task, samples = self.task, np.empty(self.samples.shape)
-        padded_tile(self.image, self._corner(tile), task.pad_mode, samples, sum_channels=task.sum_channels)
+        corner = start[0] * self.step_y - self.top, start[1] * self.step_x - self.left
+        padded_tile(self.image, corner, task.pad_mode, samples, sum_channels=task.sum_channels)
         inner = task._replace(windows=task.windows._replace(padding=((0, 0), (0, 0))), sum_channels=False)
         strategy = products.sums if task.is_bank else shifts.sums
         return next(strategy(inner, samples, FLOAT64, len(samples)))[1]

@@ -51,8 +51,11 @@ class Levels:
         lift = -int((low - 1) // 256) * 256 if low < 0 else 0
         return lift if max(high, 255) + lift < 2**16 - 1 else None
 
-    def bound(self, dtype: np.dtype[Any]) -> Callable[[Array, Array], int]:
-        """What puts sums of `dtype`, which are lost, into a target (rows, columns, channels), and counts clips."""
+    def bound(self, dtype: np.dtype[Any], empty: Callable[..., Array] = np.empty) -> Callable[[Array, Array], int]:
+        """What puts sums of `dtype`, which are lost, into a target (rows, columns, channels), and counts clips.
+
+        What it needs of memory it takes from `empty`, as of np.empty, and keeps.
+        """
         bias = np.asarray(self.bias, dtype)
         if self.samples is None:
             return functools.partial(self._responses, bias if bias.any() else None)
@@ -60,7 +63,7 @@ class Levels:
         if not self.clips and self.samples.low >= 0:
             finish = self._rounded
         elif self.lift is not None:
-            finish, half = self._narrowed, dtype.type(self.lift + 0.5)
+            finish, half = self._narrowing(empty), dtype.type(self.lift + 0.5)
         else:
             finish = self._clipped
         if self.absolute:
@@ -75,7 +78,7 @@ class Levels:
     @staticmethod
     def _responses(bias: Array | None, values: Array, target: Array) -> int:
         if bias is None:
-            np.copyto(target, values, casting="unsafe")
+            target[...] = values
         else:
             np.add(values, bias, out=target, casting="unsafe")
         return 0
@@ -89,23 +92,31 @@ class Levels:
     def _rounded(bias: Array, values: Array, target: Array) -> int:
         """What cannot be clipped: the cast cuts off what is behind the point."""
         np.add(values, bias, out=values)
-        np.copyto(target, values, casting="unsafe")  # twice as fast as a sum that is cast
+        target[...] = values  # twice as fast as a sum that is cast
         return 0
 
-    def _narrowed(self, bias: Array, values: Array, target: Array) -> int:
+    def _narrowing(self, empty: Callable[..., Array]) -> Callable[[Array, Array, Array], int]:
         """Bytes by way of 16 bits, where clipping and the cast are cheap; the cast drops the lift.
 
         In float32 the lift costs no more than 1/256 of a level.
         """
-        lift, clipped = np.uint16(self.lift or 0), 0
-        levels = np.empty(values.shape, np.uint16)
-        np.add(values, bias, out=values)
-        np.copyto(levels, values, casting="unsafe")
-        if self.count:
-            clipped = int(np.count_nonzero(levels - lift > np.uint16(255)))
-        np.clip(levels, lift, lift + np.uint16(255), out=levels)
-        np.copyto(target, levels, casting="unsafe")
-        return clipped
+        low = np.uint16(self.lift or 0)
+        high = low + np.uint16(255)
+        spare = empty(0, np.dtype(np.uint16))
+
+        def finish(bias: Array, values: Array, target: Array) -> int:
+            nonlocal spare
+            if spare.size < values.size:
+                spare = empty(values.size, np.dtype(np.uint16))
+            levels = spare[: values.size].reshape(values.shape)
+            np.add(values, bias, out=values)
+            levels[...] = values
+            clipped = int(np.count_nonzero(levels - low > np.uint16(255))) if self.count else 0
+            levels.clip(low, high, levels)
+            target[...] = levels
+            return clipped
+
+        return finish
 
     def _clipped(self, bias: Array, values: Array, target: Array) -> int:
         samples, clipped = self.samples, 0
@@ -118,5 +129,5 @@ class Levels:
             np.clip(values, *limits, out=values)
         if samples.low < 0:  # the cast takes what is behind the point from both sides of zero
             np.floor(values, out=values)
-        np.copyto(target, values, casting="unsafe")
+        target[...] = values
         return clipped

@@ -99,7 +99,7 @@ class _Division:
         sums = self.sums
         np.add(sums, self.half, sums)
         self.divide(sums, self.by, sums)
-        np.copyto(out, sums, "unsafe")
+        out[...] = sums
 
 
 class _Sums:
@@ -134,7 +134,7 @@ class _Sums:
         for left, right, total in self.adds:
             np.add(left, right, total)
         for total, first in self.alone:
-            np.copyto(total, first)
+            total[...] = first
         self.division.into(out)
 
 
@@ -176,7 +176,7 @@ def _add_rows(rows: Array, total: Array) -> None:
     """Add up `rows` (rows of windows, height, samples) over the height, bytes into 16 bits."""
     height = rows.shape[1]
     if height == 1:
-        np.copyto(total, rows[:, 0])
+        total[...] = rows[:, 0]
         return
     np.add(rows[:, 0], rows[:, 1], out=total, dtype=U16)
     for row in range(2, height):

@@ -33,5 +33,5 @@ class Operands:
 
     def compute(self, out: Array) -> None:
         """Put the responses, (rows, columns, filters), into `out`."""
-        np.copyto(self.windows, self.under)
+        self.windows[...] = self.under
         np.matmul(self.matrix, self.table, out=out.reshape(self.made))

@@ -99,11 +99,12 @@ def padded_tile(
     across = _parts(mode, image.shape[1], start[1], out.shape[1])
     for target_rows, rows in _parts(mode, image.shape[0], start[0], out.shape[0]):
         for target_columns, columns in across:
-            target = out[target_rows, target_columns]
             if rows is None or columns is None:
-                target[...] = fill
+                out[target_rows, target_columns] = fill
+            elif sum_channels:
+                _add_up(_picked(image, rows, columns), out[target_rows, target_columns])
             else:
-                _fill(target, _picked(image, rows, columns), sum_channels)
+                out[target_rows, target_columns] = _picked(image, rows, columns)
 
 
 @lru_cache(maxsize=256)
@@ -128,9 +129,7 @@ def _picked(image: NDArray[Any], rows: slice | Indices, columns: slice | Indices
     return image[np.ix_(rows, columns)]
 
 
-def _fill(target: NDArray[np.generic], rows: NDArray[np.generic], sum_channels: bool) -> None:
-    if sum_channels:
-        rows = np.broadcast_to(rows, (*target.shape[:2], rows.shape[2]))
-        np.sum(rows, axis=2, dtype=target.dtype, out=target[:, :, 0])
-    else:
-        np.copyto(target, rows, casting="unsafe")
+def _add_up(pixels: NDArray[np.generic], target: NDArray[Any]) -> None:
+    """Put the sums of the channels into one."""
+    pixels = np.broadcast_to(pixels, (*target.shape[:2], pixels.shape[2]))
+    np.sum(pixels, axis=2, dtype=target.dtype, out=target[:, :, 0])

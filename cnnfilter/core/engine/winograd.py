@@ -148,23 +148,28 @@ class Winograd:
         s_y, s_c = samples.strides
         split = as_strided(samples, phases.shape, (self.inputs * s_c, s_y, OUT * self.inputs * s_c, s_c))
 
+        parts = [slice(first, first + CHUNK) for first in range(0, self.inputs, CHUNK)]
+        (factors, weights), *others = [(both[..., part], self.weights[..., part, :]) for part in parts]
+        flat, b_across, b_both = phases.reshape(IN, -1), across.reshape(IN, -1), both.reshape(IN, IN, high, line)
+        b_both, a_products = b_both.swapaxes(1, 2), products.reshape(IN, IN, high, -1).swapaxes(1, 2)
+        a_down, a_done, in_order = down.reshape(IN, -1), done.reshape(OUT, -1), done.transpose(1, 2, 0, 3)
+
         def compute(out: Array) -> None:
-            np.copyto(phases, split)
-            np.matmul(self.b, phases.reshape(IN, -1), out=across.reshape(IN, -1))
-            np.matmul(self.b, tall, out=both.reshape(IN, IN, high, line).swapaxes(1, 2))
-            np.matmul(both[..., :CHUNK], self.weights[..., :CHUNK, :], out=products)
-            for first in range(CHUNK, self.inputs, CHUNK):
-                chunk = slice(first, first + CHUNK)
-                np.add(products, np.matmul(both[..., chunk], self.weights[..., chunk, :], out=part), out=products)
+            phases[...] = split
+            np.matmul(self.b, flat, out=b_across)
+            np.matmul(self.b, tall, out=b_both)
+            np.matmul(factors, weights, out=products)
+            for more in others:
+                np.add(products, np.matmul(*more, out=part), out=products)
             if some_bias:
                 np.add(ones, bias, out=ones)
-            np.matmul(self.a, products.reshape(IN, IN, high, -1).swapaxes(1, 2), out=down)
-            np.matmul(self.a, down.reshape(IN, -1), out=done.reshape(OUT, -1))
+            np.matmul(self.a, a_products, out=down)
+            np.matmul(self.a, a_down, out=a_done)
             if out.shape[1] == wide * OUT:
-                np.copyto(out.reshape(self.rows, wide, OUT, self.filters), done.transpose(1, 2, 0, 3))
+                out.reshape(self.rows, wide, OUT, self.filters)[...] = in_order
                 return
             for column in range(OUT):
                 some = out[:, column::OUT]
-                np.copyto(some, done[column, :, : some.shape[1]])
+                some[...] = done[column, :, : some.shape[1]]
 
         return compute
