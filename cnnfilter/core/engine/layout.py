@@ -200,9 +200,9 @@ class Layout:
         self._blocks.append(block)
 
     def _scalar(self, number: int) -> Any:
-        """A scalar of the type of the signals, wrapped as they are."""
+        """A number of the type of the signals, wrapped as they are; as an array, which NumPy takes up faster."""
         dtype = self.plan.finish.dtype
-        return np.array(number % (1 << 8 * dtype.itemsize), np.uint64).astype(dtype)[()]
+        return np.array(number % (1 << 8 * dtype.itemsize), np.uint64).astype(dtype)
 
     def _lay_finish(self) -> None:
         """Append what makes samples out of the sums, in place."""
@@ -238,7 +238,7 @@ class Layout:
             above = self._allocate(self.result.length)._replace(length=self.result.length)
             self.calls.append(Call(np.subtract, (self.result, self._scalar(low)), above))
         unsigned = np.dtype(f"u{self.plan.finish.dtype.itemsize}")
-        self.calls.append(Call(np.greater, (above, unsigned.type(high - low)), self.flags))
+        self.calls.append(Call(np.greater, (above, np.array(high - low, unsigned)), self.flags))
 
 
 def _operands(step: Step) -> tuple[Ref, ...]:

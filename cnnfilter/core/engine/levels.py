@@ -100,8 +100,7 @@ class Levels:
 
         In float32 the lift costs no more than 1/256 of a level.
         """
-        low = np.uint16(self.lift or 0)
-        high = low + np.uint16(255)
+        low, high = (np.array((self.lift or 0) + level, np.uint16) for level in (0, 255))
         spare = empty(0, np.dtype(np.uint16))
 
         def finish(bias: Array, values: Array, target: Array) -> int:
