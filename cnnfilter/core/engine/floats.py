@@ -111,7 +111,7 @@ def tame(values: Array) -> bool:
     """
     if values.dtype.kind == "f" and values.flags.c_contiguous:
         flat = values.reshape(-1)
-        squares = float(np.dot(flat, flat))  # four times as fast as the extremes, and mostly enough
+        squares = float(flat.dot(flat))  # four times as fast as the extremes, and mostly enough
         if flat.size * SMALLEST**2 <= squares <= LARGEST**2:
             return True
     low, high = float(values.min()), float(values.max())

@@ -83,23 +83,11 @@ def run(plan: Plan, image: Array) -> Array:
     return out
 
 
-class _Division:
-    """Quotients of sums by a number, rounded to nearest, halves up; bound to the sums, which are lost."""
-
-    def __init__(self, sums: Array, divisor: int) -> None:
-        self.sums, self.half = sums, np.array(divisor // 2, U16)
-        self.divide: np.ufunc
-        if divisor & (divisor - 1):
-            self.divide, self.by = np.floor_divide, np.array(divisor, U16)
-        else:
-            self.divide, self.by = np.right_shift, np.array(divisor.bit_length() - 1, U16)
-
-    def into(self, out: Array) -> None:
-        """Put the quotients into bytes."""
-        sums = self.sums
-        np.add(sums, self.half, sums)
-        self.divide(sums, self.by, sums)
-        out[...] = sums
+def _division(sums: Array, divisor: int) -> list[tuple[np.ufunc, tuple[Array, Array, Array]]]:
+    """The calls that put quotients of sums in their place, rounded to nearest, halves up."""
+    is_power = divisor & (divisor - 1) == 0
+    divide, by = (np.right_shift, divisor.bit_length() - 1) if is_power else (np.floor_divide, divisor)
+    return [(np.add, (sums, np.array(divisor // 2, U16), sums)), (divide, (sums, np.array(by, U16), sums))]
 
 
 class _Sums:
@@ -126,7 +114,7 @@ class _Sums:
                 self.alone.append((total, first))
             for part in range(1, width):
                 self.adds.append((first if part == 1 else total, parts[:, :, part, channel], total))
-        self.division = _Division(sums, plan.windows.taps)
+        self.sums, self.division = sums, _division(sums, plan.windows.taps)
 
     def compute(self, rows: Array, out: Array) -> None:
         """Means `out` (rows, columns, channels) of `rows` (rows of windows, height, columns x width x channels)."""
@@ -135,7 +123,9 @@ class _Sums:
             np.add(left, right, total)
         for total, first in self.alone:
             total[...] = first
-        self.division.into(out)
+        for function, operands in self.division:
+            function(*operands)
+        out[...] = self.sums
 
 
 class _Pairs:
@@ -148,7 +138,7 @@ class _Pairs:
         first, second = _halves(memory)
         self.sums = first[: plan.rows * columns].reshape(plan.rows, columns)
         self.half = second[: plan.rows * columns].reshape(plan.rows, columns)
-        self.division = _Division(self.sums, plan.windows.taps)
+        self.division = _division(self.sums, plan.windows.taps)
 
     def compute(self, rows: Array, out: Array) -> None:
         """Means `out` (rows, columns, 1) of `rows` (rows of windows, height, columns x 2)."""
@@ -156,15 +146,17 @@ class _Pairs:
         pairs = rows.view(U16)
         if not pairs.flags.aligned:
             pairs = np.ascontiguousarray(rows).view(U16)
-        lines = [pairs[:, row] for row in range(pairs.shape[1])]
-        np.right_shift(lines[0], self.EIGHT, sums)
-        for line in lines[1:]:
+        first, *others = lines = [pairs[:, row] for row in range(pairs.shape[1])]
+        np.right_shift(first, self.EIGHT, sums)
+        for line in others:
             np.right_shift(line, self.EIGHT, half)
             np.add(sums, half, sums)
         np.multiply(sums, self.MINUS_255, sums)
         for line in lines:
             np.add(sums, line, sums)
-        self.division.into(out[:, :, 0])
+        for function, operands in self.division:
+            function(*operands)
+        out[:, :, 0] = sums
 
 
 def _halves(memory: Array) -> Array:
