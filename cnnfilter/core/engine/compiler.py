@@ -73,7 +73,8 @@ def addition_chain(number: int) -> tuple[int, ...]:
     >>> addition_chain(15)
     (1, 2, 3, 5, 10, 15)
     """
-    seen, level = {1}, [(1,)]
+    seen = {1}
+    level: list[tuple[int, ...]] = [(1,)]
     while number not in seen:
         grown = []
         for path in level:
@@ -87,12 +88,12 @@ def addition_chain(number: int) -> tuple[int, ...]:
 
 
 class _Run(NamedTuple):
-    """`count` terms of one signal, each (dy, dx) further on than the one before."""
+    """`length` terms of one signal, each (dy, dx) further on than the one before."""
 
     first: Ref
     dy: int
     dx: int
-    count: int
+    length: int
 
 
 def _run(terms: Terms) -> _Run | None:
@@ -101,7 +102,7 @@ def _run(terms: Terms) -> _Run | None:
     if len(refs) < 3 or set(terms.values()) != {1}:
         return None
     run = _Run(refs[0], refs[1].dy - refs[0].dy, refs[1].dx - refs[0].dx, len(refs))
-    return run if refs == [run.first.shifted(i * run.dy, i * run.dx) for i in range(run.count)] else None
+    return run if refs == [run.first.shifted(i * run.dy, i * run.dx) for i in range(run.length)] else None
 
 
 class _Builder:
@@ -128,12 +129,12 @@ class _Builder:
         self.steps += steps
         return self._total(rest)
 
-    def _summed(self, run: "_Run") -> Ref:
-        sums, chain = {1: run.first}, addition_chain(run.count)
-        for count, longer in pairwise(chain):
-            further = sums[longer - count].shifted(count * run.dy, count * run.dx)
-            sums[longer] = self.emit(Add(sums[count], further))
-        return sums[run.count]
+    def _summed(self, run: _Run) -> Ref:
+        sums = {1: run.first}
+        for some, more in pairwise(addition_chain(run.length)):
+            further = sums[more - some].shifted(some * run.dy, some * run.dx)
+            sums[more] = self.emit(Add(sums[some], further))
+        return sums[run.length]
 
     def _total(self, terms: Terms) -> Ref:
         groups: dict[int, list[Ref]] = {}

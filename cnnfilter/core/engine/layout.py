@@ -15,8 +15,8 @@ from cnnfilter.core.engine.scratch import LINE
 from cnnfilter.core.engine.task import Shape3
 from cnnfilter.core.geometry import PadMode, Windows
 
-# Values of a band in 16 bits, half a megabyte a signal. Programs that hold one signal at a time take twice as many, those
-# that hold at least MANY half as many. So they stay in the second-level cache or near it; smaller bands do not repay
+# Values of a band in 16 bits, half a megabyte a signal; twice as many for programs that hold one signal at a time, half
+# as many where they hold MANY or more. So they stay in the second-level cache or near it; smaller bands do not repay
 # what a call costs on a cold cache and what threads wait for the interpreter's lock.
 BAND, MANY = 1 << 18, 8
 

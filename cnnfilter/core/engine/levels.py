@@ -60,6 +60,7 @@ class Levels:
         if self.samples is None:
             return functools.partial(self._responses, bias if bias.any() else None)
         half = dtype.type(0.5)
+        finish: Callable[[Array, Array, Array], int]
         if not self.clips and self.samples.low >= 0:
             finish = self._rounded
         elif self.lift is not None:

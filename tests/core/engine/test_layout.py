@@ -15,7 +15,6 @@ from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import Windows
 from cnnfilter.core.samples import UINT8, Rendering
 
-
 SCATTERED = np.random.default_rng(0).integers(-4, 9, (7, 7))
 
 

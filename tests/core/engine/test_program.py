@@ -9,7 +9,7 @@ from hypothesis.strategies import DrawFn
 from numpy.typing import NDArray
 
 import cnnfilter
-from cnnfilter.core.engine.compiler import compiled, rank_one
+from cnnfilter.core.engine.compiler import addition_chain, compiled, rank_one
 from cnnfilter.core.engine.program import Add, Pick, Program, Ref, Scale
 
 Array = NDArray[Any]
@@ -110,12 +110,38 @@ def test_factors_are_exact(taps: tuple[tuple[int, ...], ...]) -> None:
 
 @pytest.mark.parametrize(("kernel", "most"), [
     ("sobel-v", 3), ("sobel-h", 4), ("prewitt-v", 4), ("blur", 4), ("gaussian", 8), ("sharpen", 4), ("laplacian-8", 6),
-    ("sobel-45", 5), ("box:15", 12), ("emboss", 5),
+    ("sobel-45", 5), ("box:15", 10), ("box:31", 14), ("emboss", 5),
 ])  # fmt: skip
 def test_programs_are_short(kernel: str, most: int) -> None:
     matrix = cnnfilter.kernel(kernel).matrix
     made = compiled(tuple(map(tuple, matrix.tolist())))
     assert len(made.steps) <= most
+
+
+def reaches(number: int, chain: list[int], more: int) -> bool:
+    """Whether `more` sums with the last number of a chain, or fewer, make `number`."""
+    if chain[-1] == number:
+        return True
+    longer = [chain[-1] + k for k in reversed(chain)] if more and chain[-1] << more >= number else []
+    return any(reaches(number, [*chain, n], more - 1) for n in longer if n <= number)
+
+
+@pytest.mark.parametrize("number", range(2, 77))
+def test_addition_chains_are_the_shortest(number: int) -> None:
+    chain = addition_chain(number)
+    assert (chain[0], chain[-1]) == (1, number)
+    assert all(chain[k + 1] - chain[k] in chain[: k + 1] for k in range(len(chain) - 1))
+    assert not reaches(number, [1], len(chain) - 2)
+
+
+def test_equal_taps_evenly_apart_are_summed_along_a_chain() -> None:
+    seven = compiled((tuple([0, 1] * 7),), dilation=(1, 3))
+    assert [str(step) for step in seven.steps] == [
+        "s0[+0, +3] + s0[+0, +9]",
+        "s1 + s0[+0, +15]",
+        "s2 + s1[+0, +18]",
+        "s3 + s1[+0, +30]",
+    ]
 
 
 def test_a_stride_needs_only_the_rows_and_columns_that_it_touches() -> None:
