@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 # Below, the allocator of the C library mostly keeps memory by itself; above it does so only for one or two arrays.
 AT_LEAST = 1 << 20
-MOST, KEPT = 8, 96 << 20
+MOST, KEPT = 8, 192 << 20
 
 Memory = NDArray[np.uint8]
 
