@@ -3,7 +3,7 @@
 import functools
 import operator
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from cnnfilter.core.engine.padding import index, places
 from cnnfilter.core.engine.scratch import borrowed
 
 Array = NDArray[Any]
+Prepared = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and what it is called with
 
 
 def run(plan: BandPlan, image: Array, count: int = 1) -> tuple[Array, int]:
@@ -51,8 +52,9 @@ def starts(total: int, rows: int) -> tuple[tuple[int, int], ...]:
 class Band:
     """A plan bound to scratch memory: views are made once, then every band of every image is the same calls.
 
-    A band is one loop over them. Between two array operations the interpreter's own code leaves the cache, so that
-    every Python function called there takes microseconds, in which other threads wait for the interpreter's lock.
+    What is computed is one loop over them. An array operation drives the interpreter's own code out of the cache, so
+    that every Python function after it takes microseconds, in which other threads wait for the interpreter's lock; of
+    the calls only that of clip has one inside.
     """
 
     def __init__(self, plan: BandPlan, scratch: Array) -> None:
@@ -61,15 +63,17 @@ class Band:
         self.flat = scratch[: layout.size * plan.finish.dtype.itemsize].view(plan.finish.dtype)
         rows = [self._rows(load.out, load.rows, plan.pitch) for load in layout.loads]
         left, step = plan.windows.padding[1][0], plan.windows.stride[0]
-        self.loads = [
-            (load, inner[:, left : left + plan.shape[1]], (load.rows - 1) * step + 1)
-            for load, inner in zip(layout.loads, rows, strict=True)
+        self.loads = [  # each with its place between the pads, and the rows of the image from its first to its last
+            (load, padded[:, left : left + plan.shape[1]], (load.rows - 1) * step + 1)
+            for load, padded in zip(layout.loads, rows, strict=True)
         ]
-        self.calls: list[tuple[Any, tuple[Any, ...]]] = [pad for padded in rows for pad in self._column_pads(padded)]
+        self.calls: list[Prepared] = [pad for padded in rows for pad in self._column_pads(padded)]
         for call in layout.calls:
             self.calls += self._picks(call) if isinstance(call, Picking) else [self._bound(call)]
         width = plan.output[1] * plan.output[2]
         self.result = self._of(layout.result).reshape(plan.rows, layout.result_pitch)[:, :width]
+        divides = plan.finish.output.kind == "f" and plan.finish.divisor > 1
+        self.divisor = np.float32(plan.finish.divisor) if divides else None
         self.flags: Array | None = None
         if layout.flags:
             self.flags = self._flags(layout.flags).reshape(plan.rows, layout.result_pitch)[:, :width]
@@ -87,9 +91,8 @@ class Band:
                 inner[...] = image[top : top + reach : step]
         for function, operands in self.calls:
             function(*operands)
-        if out.dtype.kind == "f" and plan.finish.divisor > 1:
-            divisor = np.float32(plan.finish.divisor)
-            np.divide(self.result, divisor, out=out, dtype=np.float32, casting="unsafe")
+        if self.divisor is not None:
+            np.divide(self.result, self.divisor, out=out, dtype=np.float32, casting="unsafe")
         else:
             out[...] = self.result
         return 0 if self.flags is None else int(np.count_nonzero(self.flags[new - start :]))
@@ -105,13 +108,13 @@ class Band:
         values = self.flat[span.start : span.start + rows * pitch]
         return values.reshape(rows, -1, self.plan.channels)
 
-    def _bound(self, call: Call) -> tuple[Any, tuple[Any, ...]]:
+    def _bound(self, call: Call) -> Prepared:
         operands = [self._of(x) if isinstance(x, Span) else x for x in call.operands]
         if call.function is np.greater:
             return np.greater, (operands[0].view(operands[1].dtype), operands[1], self._flags(call.out))
         return call.function, (*operands, self._of(call.out))
 
-    def _picks(self, call: Picking) -> list[tuple[Any, tuple[Any, ...]]]:
+    def _picks(self, call: Picking) -> list[Prepared]:
         """Copies of every stride-th column, a channel each; of one channel by a cast that keeps the lower half."""
         plan, step = self.plan, self.plan.windows.stride[1]
         source = self._rows(call.source, call.rows, plan.pitch)[:, call.phase :: step]
@@ -125,7 +128,7 @@ class Band:
             return [_copy(target[:, :, 0].view(f"u{source.itemsize}"), groups)]
         return [_copy(target[:, :, c], source[:, :, c]) for c in range(plan.channels)]
 
-    def _column_pads(self, rows: Array) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    def _column_pads(self, rows: Array) -> Iterator[Prepared]:
         """What fills the columns beyond the border of the rows of a load."""
         left, right = self.plan.windows.padding[1]
         width = self.plan.shape[1]
@@ -140,7 +143,7 @@ class Band:
             elif isinstance(columns, slice):
                 yield _copy(target, inner[:, columns])
             else:
-                yield np.take, (inner, columns, 1, target)
+                yield inner.take, (columns, 1, target)
 
     def _load(self, image: Array, load: Load, inner: Array, first: int) -> None:
         """Fill rows with the image's rows first, first + stride, ..., those beyond the border included."""
@@ -167,6 +170,6 @@ class Band:
             np.add(total, rows[:, :, channel], out=total, dtype=total.dtype, casting="unsafe")
 
 
-def _copy(target: Array, source: Array) -> tuple[Any, tuple[Any, ...]]:
+def _copy(target: Array, source: Array) -> Prepared:
     """target[...] = source as a call, with any cast; np.copyto goes through Python code."""
     return operator.setitem, (target, ..., source)

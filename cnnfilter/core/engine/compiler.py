@@ -3,7 +3,7 @@
 Four ideas shorten the sum of all taps:
 
 - a kernel that is the outer product of a column and a row is applied as one after the other;
-- the sum of equal taps, evenly apart, is that of a few of them added to itself further on, along an addition chain;
+- equal taps evenly apart are added up along an addition chain: the sum of a few, and that sum further on;
 - a pair of terms that occurs more than once is computed once (see sharing.py);
 - terms with equal coefficients are added before they are multiplied.
 """
@@ -88,20 +88,21 @@ def addition_chain(number: int) -> tuple[int, ...]:
 
 
 class _Run(NamedTuple):
-    """`length` terms of one signal, each (dy, dx) further on than the one before."""
+    """`length` terms of one signal and one factor, each (dy, dx) further on than the one before."""
 
     first: Ref
     dy: int
     dx: int
     length: int
+    factor: int
 
 
-def _run(terms: Terms) -> _Run | None:
-    """The terms, if they are more than two, evenly apart, and have no coefficients."""
-    refs = sorted(terms)
-    if len(refs) < 3 or set(terms.values()) != {1}:
+def _as_run(terms: Terms) -> _Run | None:
+    """The terms, if they are more than two, equal, and evenly apart."""
+    refs, factors = sorted(terms), set(terms.values())
+    if len(refs) < 3 or len(factors) > 1:
         return None
-    run = _Run(refs[0], refs[1].dy - refs[0].dy, refs[1].dx - refs[0].dx, len(refs))
+    run = _Run(refs[0], refs[1].dy - refs[0].dy, refs[1].dx - refs[0].dx, len(refs), factors.pop())
     return run if refs == [run.first.shifted(i * run.dy, i * run.dx) for i in range(run.length)] else None
 
 
@@ -123,13 +124,15 @@ class _Builder:
 
     def sum(self, terms: Terms, effort: int) -> Ref:
         """The steps that sum the terms."""
-        if run := _run(terms):
-            return self._summed(run)
+        if run := _as_run(terms):
+            total = self._along(run)
+            return total if run.factor == 1 else self.emit(Scale(total, run.factor))
         steps, rest = shortened(terms, len(self.phases) + len(self.steps), effort)
         self.steps += steps
         return self._total(rest)
 
-    def _summed(self, run: _Run) -> Ref:
+    def _along(self, run: _Run) -> Ref:
+        """The sum of the run's terms, without the factor."""
         sums = {1: run.first}
         for some, more in pairwise(addition_chain(run.length)):
             further = sums[more - some].shifted(some * run.dy, some * run.dx)

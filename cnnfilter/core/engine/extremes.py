@@ -97,7 +97,7 @@ class _Band:
         self.taps = range(0, self.windows.extent[0], self.windows.dilation[0])
         self.columns: list[tuple[Array, Array, Array]] = []
         flat = self._lay_columns(tall, spare, length)
-        self.narrow = np.dtype(f"u{flat.itemsize}") if self._narrows(flat) else None
+        self.lowest = self._lowest(flat)
         self.kept = self._kept(flat)
 
     def compute(self, image: Array, start: int, out: Array) -> None:
@@ -111,14 +111,14 @@ class _Band:
         elif len(self.taps) == 1:
             inner[...] = image[top : top + span : step]
         else:
-            first, *others = [image[top + tap : top + tap + span : step] for tap in self.taps]
+            first, second, *others = [image[top + tap : top + tap + span : step] for tap in self.taps]
+            self.reduce(first, second, out=inner)
             for rows in others:
-                self.reduce(first, rows, out=inner)
-                first = inner
+                self.reduce(inner, rows, out=inner)
         for left, right, target in self.columns:
             self.reduce(left, right, out=target)
-        if self.narrow:
-            out[:, :, 0].view(self.narrow)[...] = self.kept
+        if self.lowest:
+            out[:, :, 0].view(self.lowest)[...] = self.kept
         elif self.windows.stride[1] == 1:
             out[...] = self.kept
         else:
@@ -127,9 +127,14 @@ class _Band:
 
     def _rows(self, image: Array, start: int) -> None:
         """Reduce windows along columns where some reach beyond the image; rows in the padding are left out."""
-        self.inner.fill(self.plan.fill)
-        for low, high, rows in self._met(image, start, len(self.inner)):
-            self.reduce(self.inner[low:high], rows, out=self.inner[low:high])
+        inner, met = self.inner, list(self._met(image, start, len(self.inner)))
+        if [high - low for low, high, _ in met[:2]] == [len(inner)] * 2:
+            (_, _, first), (_, _, second), *met = met
+            self.reduce(first, second, out=inner)
+        else:
+            inner.fill(self.plan.fill)
+        for low, high, rows in met:
+            self.reduce(inner[low:high], rows, out=inner[low:high])
 
     def _met(self, image: Array, start: int, count: int) -> Iterator[tuple[int, int, Array]]:
         """(low, high, the rows of the image that this row of the windows meets in rows low to high of the output)."""
@@ -152,16 +157,16 @@ class _Band:
             done += further
         return now
 
-    def _narrows(self, flat: Array) -> bool:
-        """Whether a cast that keeps the lowest part keeps every stride-th column."""
+    def _lowest(self, flat: Array) -> np.dtype[Any] | None:
+        """The type to cast stride columns at a time to, where that keeps the first of them: their lowest part."""
         wide = flat.itemsize * self.windows.stride[1]
         alone = self.plan.shape[2] == 1 and sys.byteorder == "little"
-        return alone and wide in (2, 4, 8) and flat.itemsize < wide
+        return np.dtype(f"u{flat.itemsize}") if alone and wide in (2, 4, 8) and flat.itemsize < wide else None
 
     def _kept(self, flat: Array) -> Array:
         """Every stride-th column, or what holds it in its lowest part."""
         rows, _, channels = self.plan.shape
         stride, columns = self.windows.stride[1], self.plan.output[1]
-        if self.narrow:
+        if self.lowest:
             return flat.view(f"u{flat.itemsize * stride}").reshape(rows, -1)[:, :columns]
         return flat.reshape(rows, -1, channels)[:, ::stride][:, :columns]

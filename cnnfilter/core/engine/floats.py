@@ -1,4 +1,4 @@
-"""Float sums in tiles of equal shape, which threads take from one iterator.
+"""Float sums in tiles of equal shape, which threads take from one queue.
 
 A method is bound to the shape of an image once; each thread then has its own scratch, and for every tile the padded
 samples under it are loaded, multiplied and handed on while they are in the cache. Methods mix samples across windows (a
@@ -83,9 +83,10 @@ def in_own_memory(method: Direct, samples: Array, memory: Pieces, filters: int) 
 
 
 class Tile(NamedTuple):
-    """Windows that are computed together: from which row and column on, what that makes of the output, and where from.
+    """Windows that are computed together, from the one at `start` on.
 
-    `kept` are rows and columns of the tile; the others belong to tiles before it.
+    The tile makes the rows `down` and the columns `across` of the output. Within the tile these are `kept`; the rest of
+    it is what the tiles before it have made.
     """
 
     start: tuple[int, int]
@@ -156,7 +157,8 @@ def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slic
         tiled = _Tiled(method, task, image, memory)
         rows, columns, channels = tiled.output
         wide = memory.empty((min(method.rows, rows), columns, channels), method.dtype)
-        compute = method.bound(tiled.scratch, memory)
+        with np.errstate(all="ignore"):
+            compute = method.bound(tiled.scratch, memory)
         for beside in _beside(tiles((method.rows, method.columns), (rows, columns))):
             down = beside[0].down
             values = wide[: down.stop - down.start]
@@ -210,12 +212,12 @@ class _Tiled:
         self.samples = samples[: counts[0], : counts[1]]
         if self.samples.size < self.scratch.size:
             self.scratch.fill(0)
-        (self.step_y, self.step_x), ((self.top, _), (self.left, _)) = windows.stride, windows.padding
 
     def store(self, items: Iterable[Tile], out: Array, levels: Levels) -> int:
         """Put samples into `out`; the number of values clipped."""
         compute = self.method.bound(self.scratch, self.memory)
-        finish, clipped = levels.bound(self.method.dtype, self.memory.empty), 0
+        most = self.method.rows * self.method.columns * self.output[2]
+        finish, clipped = levels.bound(self.method.dtype, most, self.memory.empty), 0
         for start, down, across, kept in items:
             values = compute() if self.load(start) else self.plain(start)
             clipped += finish(values[kept], out[down, across])
@@ -227,7 +229,8 @@ class _Tiled:
         assert is_direct(method)
         whole = method.rows, method.columns
         bias = np.broadcast_to(np.asarray(levels.bias, FLOAT32), self.output[2:])
-        respond, finish = method.bound_to(self.scratch, self.memory, bias), levels.bound(method.dtype)
+        respond = method.bound_to(self.scratch, self.memory, bias)
+        finish = levels.bound(method.dtype, 0, self.memory.empty)
         own: Array | None = None
         for start, down, across, kept in items:
             target = out[down, across]
@@ -243,18 +246,23 @@ class _Tiled:
 
     def load(self, start: tuple[int, int]) -> bool:
         """Load the samples under the tile that starts there; whether the method is right for them."""
-        corner = start[0] * self.step_y - self.top, start[1] * self.step_x - self.left
-        padded_tile(self.image, corner, self.task.pad_mode, self.samples, sum_channels=self.task.sum_channels)
+        padded_tile(
+            self.image, self._corner(start), self.task.pad_mode, self.samples, sum_channels=self.task.sum_channels
+        )
         return not self.checked or tame(self.scratch)
 
     def plain(self, start: tuple[int, int]) -> Array:
         """Sums of a whole tile in which every sample meets its own windows only."""
         task, samples = self.task, np.empty(self.samples.shape)
-        corner = start[0] * self.step_y - self.top, start[1] * self.step_x - self.left
-        padded_tile(self.image, corner, task.pad_mode, samples, sum_channels=task.sum_channels)
+        padded_tile(self.image, self._corner(start), task.pad_mode, samples, sum_channels=task.sum_channels)
         inner = task._replace(windows=task.windows._replace(padding=((0, 0), (0, 0))), sum_channels=False)
         strategy = products.sums if task.is_bank else shifts.sums
         return next(strategy(inner, samples, FLOAT64, len(samples)))[1]
+
+    def _corner(self, start: tuple[int, int]) -> tuple[int, int]:
+        """The sample under the first tap of the window at `start`."""
+        (step_y, step_x), ((top, _), (left, _)) = self.task.windows.stride, self.task.windows.padding
+        return start[0] * step_y - top, start[1] * step_x - left
 
 
 def _pixels(scratch: Array, channels: int) -> Array:

@@ -29,7 +29,7 @@ class Span(NamedTuple):
 
 
 class Call(NamedTuple):
-    """function(*operands, out=out); operands are spans and scalars. `np.greater` compares without sign."""
+    """function(*operands, out=out); operands are spans and single numbers. `np.greater` compares without sign."""
 
     function: Any
     operands: tuple[Any, ...]

@@ -51,10 +51,10 @@ class Levels:
         lift = -int((low - 1) // 256) * 256 if low < 0 else 0
         return lift if max(high, 255) + lift < 2**16 - 1 else None
 
-    def bound(self, dtype: np.dtype[Any], empty: Callable[..., Array] = np.empty) -> Callable[[Array, Array], int]:
+    def bound(self, dtype: np.dtype[Any], most: int, empty: Callable[..., Array]) -> Callable[[Array, Array], int]:
         """What puts sums of `dtype`, which are lost, into a target (rows, columns, channels), and counts clips.
 
-        What it needs of memory it takes from `empty`, as of np.empty, and keeps.
+        These are at most `most` at a time; the memory that they need comes from `empty`, which is called as np.empty.
         """
         bias = np.asarray(self.bias, dtype)
         if self.samples is None:
@@ -64,7 +64,8 @@ class Levels:
         if not self.clips and self.samples.low >= 0:
             finish = self._rounded
         elif self.lift is not None:
-            finish, half = self._narrowing(empty), dtype.type(self.lift + 0.5)
+            finish = functools.partial(self._narrowed, empty((most,), np.dtype(np.uint16)))
+            half = dtype.type(self.lift + 0.5)
         else:
             finish = self._clipped
         if self.absolute:
@@ -96,27 +97,21 @@ class Levels:
         target[...] = values  # twice as fast as a sum that is cast
         return 0
 
-    def _narrowing(self, empty: Callable[..., Array]) -> Callable[[Array, Array, Array], int]:
-        """Bytes by way of 16 bits, where clipping and the cast are cheap; the cast drops the lift.
+    def _narrowed(self, spare: Array, bias: Array, values: Array, target: Array) -> int:
+        """Bytes by way of 16 bits in `spare`, where clipping and the cast are cheap; the cast drops the lift.
 
         In float32 the lift costs no more than 1/256 of a level.
         """
-        low, high = (np.array((self.lift or 0) + level, np.uint16) for level in (0, 255))
-        spare = empty(0, np.dtype(np.uint16))
-
-        def finish(bias: Array, values: Array, target: Array) -> int:
-            nonlocal spare
-            if spare.size < values.size:
-                spare = empty(values.size, np.dtype(np.uint16))
-            levels = spare[: values.size].reshape(values.shape)
-            np.add(values, bias, out=values)
-            levels[...] = values
-            clipped = int(np.count_nonzero(levels - low > np.uint16(255))) if self.count else 0
-            levels.clip(low, high, levels)
-            target[...] = levels
-            return clipped
-
-        return finish
+        low, clipped = np.uint16(self.lift or 0), 0
+        high = low + np.uint16(255)
+        levels = spare[: values.size].reshape(values.shape)
+        np.add(values, bias, out=values)
+        levels[...] = values
+        if self.count:
+            clipped = int(np.count_nonzero(levels - low > np.uint16(255)))
+        levels.clip(low, high, levels)
+        target[...] = levels
+        return clipped
 
     def _clipped(self, bias: Array, values: Array, target: Array) -> int:
         samples, clipped = self.samples, 0

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-# Below, the allocator of the C library mostly keeps memory by itself; above it does so only for one or two arrays.
+# Below, the allocator of the C library mostly keeps memory by itself; above it does so only for one or two arrays. What
+# is kept at most suffices for a result of 64 megapixels in colour; a process has it, and every worker, until it ends.
 AT_LEAST = 1 << 20
 MOST, KEPT = 8, 192 << 20
 

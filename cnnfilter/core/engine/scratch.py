@@ -43,10 +43,9 @@ class Pieces:
     def __init__(self) -> None:
         self._memory, self._taken = _aligned(0), 0
 
-    def empty(self, shape: int | tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """An array of any content."""
-        values = shape if isinstance(shape, int) else math.prod(shape)
-        size, start = values * dtype.itemsize, self._taken
+        size, start = math.prod(shape) * dtype.itemsize, self._taken
         self._taken += -(-size // LINE) * LINE
         if self._taken > self._memory.size:
             return np.empty(shape, dtype)

@@ -101,4 +101,4 @@ class _Bound:
         np.multiply(self.sums, np.float32(FULL), out=self.sums)
         np.add(self.sums, np.float32(span // 2 - low * FULL), out=self.sums)
         np.divide(self.sums, np.float32(span), out=self.sums)
-        np.copyto(out, self.sums, casting="unsafe")
+        out[...] = self.sums

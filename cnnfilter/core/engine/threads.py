@@ -83,10 +83,10 @@ def threads_for(values: int) -> int:
 
 
 def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: int) -> int:
-    """Sum of what `work` gives in `count` threads, the caller's among them, that take their items from one iterator.
+    """Sum of what `work` gives in `count` threads, the caller's among them, that take their items from one queue.
 
-    A call needs no thread but its own to finish, so that callers on many threads cannot block each other. Meanwhile the
-    interpreter's switch interval is PATIENCE.
+    For more threads than one all items are read at once. A call needs no thread but its own to finish, so that callers
+    on many threads cannot block each other. Meanwhile the interpreter's switch interval is PATIENCE.
     """
     if count < 2:
         return work(iter(items))

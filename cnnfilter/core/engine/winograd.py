@@ -148,23 +148,24 @@ class Winograd:
         s_y, s_c = samples.strides
         split = as_strided(samples, phases.shape, (self.inputs * s_c, s_y, OUT * self.inputs * s_c, s_c))
 
-        parts = [slice(first, first + CHUNK) for first in range(0, self.inputs, CHUNK)]
-        (factors, weights), *others = [(both[..., part], self.weights[..., part, :]) for part in parts]
-        flat, b_across, b_both = phases.reshape(IN, -1), across.reshape(IN, -1), both.reshape(IN, IN, high, line)
-        b_both, a_products = b_both.swapaxes(1, 2), products.reshape(IN, IN, high, -1).swapaxes(1, 2)
-        a_down, a_done, in_order = down.reshape(IN, -1), done.reshape(OUT, -1), done.transpose(1, 2, 0, 3)
+        chunks = [slice(first, first + CHUNK) for first in range(0, self.inputs, CHUNK)]
+        first, *others = [(both[..., chunk], self.weights[..., chunk, :]) for chunk in chunks]
+        flat_phases, flat_across = phases.reshape(IN, -1), across.reshape(IN, -1)
+        rows_of_both = both.reshape(IN, IN, high, line).swapaxes(1, 2)
+        rows_of_products = products.reshape(IN, IN, high, -1).swapaxes(1, 2)
+        flat_down, flat_done, in_order = down.reshape(IN, -1), done.reshape(OUT, -1), done.transpose(1, 2, 0, 3)
 
         def compute(out: Array) -> None:
             phases[...] = split
-            np.matmul(self.b, flat, out=b_across)
-            np.matmul(self.b, tall, out=b_both)
-            np.matmul(factors, weights, out=products)
+            np.matmul(self.b, flat_phases, out=flat_across)
+            np.matmul(self.b, tall, out=rows_of_both)
+            np.matmul(*first, out=products)
             for more in others:
                 np.add(products, np.matmul(*more, out=part), out=products)
             if some_bias:
                 np.add(ones, bias, out=ones)
-            np.matmul(self.a, a_products, out=down)
-            np.matmul(self.a, a_down, out=a_done)
+            np.matmul(self.a, rows_of_products, out=down)
+            np.matmul(self.a, flat_down, out=flat_done)
             if out.shape[1] == wide * OUT:
                 out.reshape(self.rows, wide, OUT, self.filters)[...] = in_order
                 return

@@ -303,6 +303,16 @@ def test_a_tile_of_the_padded_image(
     np.testing.assert_array_equal(out, expected)
 
 
+@pytest.mark.parametrize("mapping", ["raw", "clip", "normalize"])
+def test_weights_too_small_for_float32_are_no_error_where_the_caller_makes_them_one(mapping: str) -> None:
+    rng = np.random.default_rng(0)
+    image, bank = rng.normal(size=(40, 40, 3)).astype(np.float32), rng.normal(size=(3, 3, 3, 4))
+    bank[0, 0, 0, 0] = 1e-60
+    with np.errstate(all="raise"):
+        found = cnnfilter.convolve(image, bank, mapping=mapping)
+    np.testing.assert_array_equal(found, cnnfilter.convolve(image, bank, mapping=mapping))
+
+
 @pytest.mark.parametrize("reach", [None, (-500.0, 700.0), (-500.0, 66000.0)])
 @pytest.mark.parametrize("absolute", [False, True])
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64])
@@ -312,7 +322,9 @@ def test_samples_of_sums_near_halves_and_beyond_the_ends(
     sums = np.arange(-400, 600, 1 / 8).reshape(-1, 20, 1)
     levels = np.floor((np.abs(sums + 0.25) if absolute else sums + 0.25) + 0.5)
     target = np.zeros(sums.shape, np.uint8)
-    clipped = Levels(0.25, absolute, UINT8, reach, count=True).bound(dtype)(sums.astype(dtype), target)
+    clipped = Levels(0.25, absolute, UINT8, reach, count=True).bound(dtype, sums.size, np.empty)(
+        sums.astype(dtype), target
+    )
     np.testing.assert_array_equal(target, np.clip(levels, 0, 255))
     assert clipped == ((levels < 0) | (levels > 255)).sum()
 

@@ -10,7 +10,7 @@ import cnnfilter
 from cnnfilter.core import engine
 from cnnfilter.core.engine import layout
 from cnnfilter.core.engine.compiler import compiled
-from cnnfilter.core.engine.layout import BandPlan, Call, held
+from cnnfilter.core.engine.layout import MANY, BandPlan, Call, held
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.geometry import Windows
 from cnnfilter.core.samples import UINT8, Rendering
@@ -50,13 +50,19 @@ def test_a_sum_of_one_signal_at_two_shifts_never_lies_behind_what_is_still_to_be
 
 
 @pytest.mark.parametrize(
-    ("kernel", "signals", "share"), [("sobel-v", 1, 2), ("sharpen", 2, 1), ("box:11", 3, 1), (SCATTERED, 10, 0.5)]
+    ("kernel", "signals", "share"),
+    [
+        ("sobel-v", range(1, 2), 2),
+        ("sharpen", range(2, MANY), 1),
+        ("box:11", range(2, MANY), 1),
+        (SCATTERED, range(MANY, 49), 0.5),
+    ],
 )
 def test_bands_are_the_lower_the_more_signals_a_program_holds(
-    kernel: str | NDArray[Any], signals: int, share: float
+    kernel: str | NDArray[Any], signals: range, share: float
 ) -> None:
     plan = planned(kernel)
-    assert held(plan.program) == signals
+    assert held(plan.program) in signals
     assert plan.rows * plan.pitch == pytest.approx(share * layout.BAND, rel=0.1)
 
 

@@ -98,6 +98,19 @@ def test_a_program_is_its_kernel(
     np.testing.assert_array_equal(got, wanted)
 
 
+@pytest.mark.parametrize("length", [3, 7, 11, 15, 16])
+@pytest.mark.parametrize("run", ["row", "column", "falling", "rising"])
+@pytest.mark.parametrize("factor", [1, -1, 3])
+def test_a_program_of_equal_taps_is_its_kernel(length: int, run: str, factor: int) -> None:
+    falling = np.eye(length, dtype=int)
+    lines = {"row": falling[:1] | 1, "column": falling[:, :1] | 1, "falling": falling, "rising": falling[::-1]}
+    taps = tuple(map(tuple, (factor * lines[run]).tolist()))
+    image = np.random.default_rng(length).integers(-99, 100, (20, 21))
+    made, wanted = compiled(taps), expected(taps, image, (1, 1), (1, 1))
+    np.testing.assert_array_equal(evaluated(made, image, (wanted.shape[0], wanted.shape[1]), (1, 1)), wanted)
+    assert len(made.steps) == len(addition_chain(length)) - (factor == 1)
+
+
 @settings(deadline=None, max_examples=200)
 @given(weights())
 def test_factors_are_exact(taps: tuple[tuple[int, ...], ...]) -> None:
@@ -119,7 +132,10 @@ def test_programs_are_short(kernel: str, most: int) -> None:
 
 
 def reaches(number: int, chain: list[int], more: int) -> bool:
-    """Whether `more` sums with the last number of a chain, or fewer, make `number`."""
+    """Whether `more` sums with the last number of a chain, or fewer, make `number`.
+
+    Sums of two earlier numbers are not looked at: they make no chain shorter for numbers this small.
+    """
     if chain[-1] == number:
         return True
     longer = [chain[-1] + k for k in reversed(chain)] if more and chain[-1] << more >= number else []

@@ -114,6 +114,25 @@ def test_an_error_in_a_helper_leaves_no_cycle_that_holds_the_image(helpers: thre
         gc.enable()
 
 
+def test_after_an_error_of_the_caller_helpers_end_with_the_item_they_have(helpers: threads._Helpers) -> None:
+    begun, failed, done = threading.Event(), threading.Event(), []
+
+    def work(items: Iterator[int]) -> int:
+        for item in items:
+            if threading.current_thread().name != "cnnfilter":
+                begun.wait(20)
+                threading.Timer(0.2, failed.set).start()  # after `share` has been told
+                raise MemoryError("no room")
+            begun.set()
+            failed.wait(20)
+            done.append(item)
+        return 0
+
+    with pytest.raises(MemoryError, match="no room"):
+        threads.share(range(1000), work, 2)
+    assert len(done) == 1
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_forked_while_helpers_work_has_helpers_of_its_own(helpers: threads._Helpers) -> None:
