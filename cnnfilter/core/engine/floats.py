@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine import outputs, products, shifts, threads
+from cnnfilter.core.engine.bands import starts
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.padding import padded_tile
 from cnnfilter.core.engine.scratch import Pieces, pieces
@@ -143,12 +144,8 @@ def tiles(size: tuple[int, int], output: tuple[int, int]) -> tuple[Tile, ...]:
 
 def _stretches(length: int, total: int) -> list[tuple[int, slice, slice]]:
     """(start, what of the total is new there, where that is in the stretch) of stretches that cover `total`."""
-    last = max(0, total - length)
-    found = []
-    for first in range(0, total, length):
-        start, end = min(first, last), min(first + length, total)
-        found.append((start, slice(first, end), slice(first - start, end - start)))
-    return found
+    ends = ((start, first, min(first + length, total)) for start, first in starts(total, length))
+    return [(start, slice(first, end), slice(first - start, end - start)) for start, first, end in ends]
 
 
 def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slice, Array]]:

@@ -276,8 +276,8 @@ def band_rows(program: Program, finish: Finish, windows: Windows, shape: Shape3,
     Results do not depend on it.
     """
     signals = held(program)
-    share = 2 if signals == 1 else 1 if signals < MANY else 0.5
-    values = int(BAND * share) * 2 // finish.dtype.itemsize
+    band = 2 * BAND if signals == 1 else BAND if signals < MANY else BAND // 2
+    values = band * 2 // finish.dtype.itemsize
     row = (shape[1] + sum(windows.padding[1])) * output[2]
     most = max(1, values // row, min(windows.extent[0] // windows.stride[0], 64))
     bands = -(-output[0] // most)
