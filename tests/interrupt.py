@@ -2,8 +2,9 @@
 
 A round starts a batch over a folder whose outputs exist in part, sends SIGINT, SIGTERM, SIGHUP or SIGKILL later on,
 and looks at what is left: every output has to be as it was, as it will be, or missing if it did not exist; no worker
-may outlive the command by two seconds; after the first three there is no temporary file either, the exit code is 130,
-143 or 129, and both come within two seconds with one line. A second run with `-n` then has to complete the set.
+may outlive the command by two seconds, and there is no temporary file, unless whoever wrote it was killed; after the
+first three the exit code is 130, 143 or 129, and comes within two seconds with one line. A second run with `-n` then
+has to complete the set.
 """
 
 from __future__ import annotations
@@ -185,7 +186,8 @@ class Round:
                 os.kill(pid, signal.SIGKILL)
         found = {path.name: path.read_bytes() for path in (self.folder / "out").iterdir()}
         temporary = [name for name in found if name not in self.whole]
-        if temporary and self.number != signal.SIGKILL:
+        writers_were_killed = self.number == signal.SIGKILL and (self.to_group or self.jobs == "1")
+        if temporary and not writers_were_killed:
             self._violation(f"left {temporary}")
         for name in temporary:
             (self.folder / "out" / name).unlink()

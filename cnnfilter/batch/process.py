@@ -54,7 +54,7 @@ def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]
     except Exception as error:  # a fault of ours costs one image, not the batch
         told = f"internal error, please report it with --verbose: {type(error).__name__}: {error}"
         record = Record(job.source.path, operation=steps[0].operation, status="failed", error=told)
-        yield record._replace(exit_code=1, trace=trace_text())
+        yield record._replace(exit_code=1, trace=trace_text(error))
 
 
 def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:

@@ -40,13 +40,13 @@ def failed(record: Record, error: CnnfilterError | MemoryError) -> Record:
         status="failed",
         error=message,
         exit_code=code,
-        trace=trace_text(),
+        trace=trace_text(error),
         is_final=isinstance(error, OutputError) and error.is_lasting,
     )
 
 
-def trace_text() -> str:
-    """The traceback of the error that is being handled."""
+def trace_text(error: BaseException) -> str:
+    """The traceback of an error."""
     import traceback  # no error, no need
 
-    return traceback.format_exc()
+    return "".join(traceback.format_exception(error))

@@ -1,6 +1,7 @@
 """The jobs of a run, in this process or in workers, and their records as a stream in the order of the inputs."""
 
 import contextlib
+import functools
 import threading
 import time
 from collections import deque
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING
 from cnnfilter.batch import worth_workers
 from cnnfilter.batch.paths import Job
 from cnnfilter.batch.process import process
+from cnnfilter.batch.records import failed
 from cnnfilter.batch.report import Record, Totals
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.engine.threads import processors
 from cnnfilter.core.vocabulary import STANDARD_STREAM
-from cnnfilter.images.temporary import sweep
+from cnnfilter.errors import FileError
+from cnnfilter.images.files import settle
+from cnnfilter.images.temporary import Written, settled_later, sweep
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
 
     from cnnfilter.batch.cluster.executor import Cluster
     from cnnfilter.batch.workers import Workers
@@ -50,7 +54,8 @@ def run(
         from cnnfilter.batch.workers import Workers  # multiprocessing takes as long to load as a small image to filter
 
         count = min(workers or processors(), len(jobs))
-        with _stopping(Workers(count, _tell, steps, settings), jobs) as executor:
+        told = functools.partial(_tell, steps, settings)
+        with _stopping(Workers(count, told, _settled, _leave_nothing), jobs) as executor:
             there = _in_order(executor, jobs, count * (1 + AHEAD), steps, stopped)
             _receive(there, jobs, totals, receive, stopped)
     totals.seconds = time.perf_counter() - started
@@ -83,6 +88,8 @@ def uses_streams(jobs: Sequence[Job]) -> bool:
 
 # What a worker was told at its start; weights that it has read stay there.
 _told: tuple[list[Step], Settings]
+# In a worker, the files that it has written for its last two jobs: this process may still have to settle those.
+_unsettled: deque[list[Written]] = deque(maxlen=2)
 
 
 def _tell(steps: list[Step], settings: Settings) -> None:
@@ -90,17 +97,58 @@ def _tell(steps: list[Step], settings: Settings) -> None:
     _told = steps, settings
 
 
-def _do(job: Job) -> list[Record]:
-    """One job, in a worker."""
-    return list(process(job, *_told))
+def _do(job: Job) -> list[tuple[Record, list[Written]]]:
+    """One job, in a worker: its records, and the files that were written for each and have to be settled."""
+    with settled_later() as files:
+        _unsettled.append(files)
+        done, told = [], 0
+        for record in process(job, *_told):
+            done.append((record, files[told:]))
+            told = len(files)
+    return done
+
+
+def _settled(done: list[tuple[Record, list[Written]]]) -> list[Record]:
+    """The records, when the files have taken their places, which a worker would have to wait for.
+
+    Of a step's files that are left when one cannot do so none does, and all its records are failures: those up to the
+    next one for which files were written.
+    """
+    records, failure = [], None
+    for record, files in done:
+        if files:
+            failure = _failure(files)
+        if failure and record.status == "ok" and record.output is not None:
+            record = failed(record._replace(output_bytes=None), failure)
+        records.append(record)
+    return records
+
+
+def _failure(files: list[Written]) -> FileError | None:
+    """Settle the files; why one could not be, and those after it are gone."""
+    for index, file in enumerate(files):
+        try:
+            settle(file)
+        except FileError as error:
+            for other in files[index + 1 :]:
+                other.remove()
+            return error
+    return None
+
+
+def _leave_nothing() -> None:
+    """In a worker whose parent is gone: nobody settles what it has written since."""
+    for files in _unsettled:
+        for file in files:
+            file.remove()
 
 
 def _in_order(
-    executor: "Executor", jobs: Sequence[Job], window: int, steps: list[Step], stopped: threading.Event
+    executor: "Workers", jobs: Sequence[Job], window: int, steps: list[Step], stopped: threading.Event
 ) -> Iterator[list[Record]]:
     """The records of each job in the order of the jobs; no more than `window` jobs are under way or unreported.
 
-    Once `stopped` is set no job is begun any more; those under way are reported.
+    Once `stopped` is set no job is begun any more; those under way are reported. `executor` settles what they wrote.
     """
     from cnnfilter.batch.workers import WorkerDied
 

@@ -1,11 +1,13 @@
 """Worker processes behind the interface of `concurrent.futures`.
 
-Each worker is a process with a thread of ours beside it that hands it one job at a time. A worker that dies costs the
-job that it had, and is replaced. Workers are forked from a server that has no threads, or spawned where there is none;
-they do their arithmetic on one thread each. One whose parent has died ends after its job.
+Each worker is a process with a thread of ours beside it that hands it one job at a time. When it has done one, it gets
+the next first; then the thread does what is left of the last, while the worker is busy again. A worker that dies costs
+the job that it had, and is replaced. Workers are forked from a server that has no threads, or spawned where there is
+none; they do their arithmetic on one thread each. One whose parent has died ends after its job.
 """
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import queue
@@ -17,7 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnnfilter import signals
 
@@ -32,6 +34,13 @@ LONGEST_SOCKET = 103
 SOCKET_BELOW = 32
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+class _Job(NamedTuple):
+    """A call, and who waits for its result."""
+
+    future: "Future[Any]"
+    call: Call
 
 
 class WorkerDied(Exception):  # noqa: N818 - an event of the operating system's
@@ -73,33 +82,106 @@ def start_server() -> None:
         forkserver.ensure_running()
 
 
-class Workers(Executor):
-    """`count` worker processes; each calls `initializer(*initargs)` once, before its first job."""
+class _Place:
+    """Where a worker is at work: the process and the connection to it; it starts with the first job."""
 
-    def __init__(self, count: int, initializer: Callable[..., object], *initargs: Any) -> None:
-        start_server()
+    def __init__(self, serve: Callable[[Connection], None]) -> None:
         self._context = multiprocessing.get_context(start_method())
-        self._initializer, self._initargs = initializer, initargs
-        self._waiting: queue.SimpleQueue[tuple[Future[Any], Call] | None] = queue.SimpleQueue()
-        self._processes: dict[int, Any] = {}
+        self._serve = serve
+        self._connection: Connection | None = None
+        self.process: Any = None
+
+    def send(self, call: Call) -> None:
+        """Give the worker something to do.
+
+        Raises:
+            WorkerDied: it is gone, or none can be started.
+        """
+        try:
+            self._connection = self._connection or self._started()
+            self._connection.send(call)
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+
+    def receive(self) -> Any:
+        """What the worker has made.
+
+        Raises:
+            WorkerDied: it is gone.
+        """
+        assert self._connection
+        try:
+            return self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+        except BaseException:  # out of step: what comes next may be the rest of this
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the worker end after what it has."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _died(self) -> WorkerDied:
+        self.close()
+        return WorkerDied(self.process.pid if self.process else None)
+
+    def _started(self) -> Connection:
+        """A new worker; a fork server that was killed takes no more calls, but a moment to be gone and be replaced."""
+        for seconds in RETRIES:
+            try:
+                return self._start()
+            except (EOFError, OSError):
+                time.sleep(seconds)
+        return self._start()
+
+    def _start(self) -> Connection:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=self._serve, args=(theirs,), daemon=True)  # type: ignore[attr-defined]
+        process.start()
+        theirs.close()
+        self.process = process
+        return ours
+
+
+class Workers(Executor):
+    """`count` worker processes.
+
+    Each calls `initialize` once, before its first job. Here `complete` makes results of what jobs give, on the thread
+    beside the worker. A worker calls `orphaned` after its last job, in case this process is no more.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        initialize: Callable[[], object],
+        complete: Callable[[Any], Any],
+        orphaned: Callable[[], object],
+    ) -> None:
+        start_server()
+        self._complete = complete
+        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        serve = functools.partial(_serve, initialize, orphaned)
+        self._places = [_Place(serve) for _ in range(count)]
         self._stopping = False
-        self._threads = [threading.Thread(target=self._run_slot, args=(i,), daemon=True) for i in range(count)]
+        self._threads = [threading.Thread(target=self._work, args=(place,), daemon=True) for place in self._places]
         for thread in self._threads:
             thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have `fn(*args, **kwargs)` called by a worker."""
-        future: Future[Any] = Future()
-        self._waiting.put((future, (fn, args, kwargs)))
-        return future
+        job = _Job(Future(), (fn, args, kwargs))
+        self._waiting.put(job)
+        return job.future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers after what they have; with `cancel_futures` at once."""
         if cancel_futures:
             self._stopping = True
             self._kill()
-        for _ in self._threads:
-            self._waiting.put(None)
+        self._waiting.put(None)
         if wait:
             for thread in self._threads:
                 thread.join(GRACE if cancel_futures else None)
@@ -107,11 +189,14 @@ class Workers(Executor):
     @property
     def pids(self) -> list[int]:
         """The process numbers of the workers."""
-        return [process.pid for process in list(self._processes.values()) if process.pid is not None]
+        return [process.pid for process in self._processes() if process.pid is not None]
+
+    def _processes(self) -> list[Any]:
+        return [place.process for place in self._places if place.process is not None]
 
     def _kill(self) -> None:
         """Ask every worker to end, so that it can tidy up, then make it."""
-        processes = list(self._processes.values())
+        processes = self._processes()
         for process in processes:
             with contextlib.suppress(OSError, ValueError):
                 process.terminate()
@@ -123,62 +208,60 @@ class Workers(Executor):
                     process.kill()
                     process.join(GRACE / 2)
 
-    def _start(self, slot: int) -> Connection:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(  # type: ignore[attr-defined]
-            target=_serve, args=(theirs, self._initializer, self._initargs), daemon=True
-        )
-        process.start()
-        theirs.close()
-        self._processes[slot] = process
-        return ours
-
-    def _started(self, slot: int) -> Connection:
-        """A new worker; a fork server that was killed takes no more calls, but a moment to be gone and be replaced."""
-        for seconds in RETRIES:
-            try:
-                return self._start(slot)
-            except (EOFError, OSError):
-                time.sleep(seconds)
-        return self._start(slot)
-
-    def _run_slot(self, slot: int) -> None:
+    def _work(self, place: _Place) -> None:
+        """What the thread beside a worker does."""
         # What this thread starts inherits its mask: no signal before a worker, or the server, is ready for it.
         signals.block()
-        connection: Connection | None = None
-        while (item := self._waiting.get()) is not None and not self._stopping:
-            future, call = item
-            if not future.set_running_or_notify_cancel():
+        job = self._begun(place, wait=True)
+        while job is not None:
+            try:
+                made = place.receive()
+            except BaseException as error:  # the one who waits must hear of it
+                job.future.set_exception(error)
+                job = self._begun(place, wait=True)
+                continue
+            coming = self._begun(place, wait=False)
+            try:
+                job.future.set_result(self._complete(made))
+            except BaseException as error:
+                job.future.set_exception(error)
+            job = coming or self._begun(place, wait=True)
+        place.close()
+
+    def _begun(self, place: _Place, *, wait: bool) -> _Job | None:
+        """The next job, which the worker has now; None at the end, or where none has come yet and nobody waits."""
+        while not self._stopping:
+            try:
+                job = self._waiting.get(wait)
+            except queue.Empty:
+                return None
+            if job is None:
+                self._waiting.put(None)  # for those who look later, this thread among them
+                return None
+            if not job.future.set_running_or_notify_cancel():
                 continue
             try:
-                connection = connection or self._started(slot)
-                connection.send(call)
-                future.set_result(connection.recv())
-            except (EOFError, OSError) as error:
-                if connection is not None:
-                    connection.close()
-                connection = None
-                died = WorkerDied(self._processes[slot].pid if slot in self._processes else None)
-                died.__cause__ = error
-                future.set_exception(died)
-            except BaseException as error:  # such as a job that cannot be pickled; the one who waits must hear of it
-                future.set_exception(error)
-        if connection is not None:
-            connection.close()
+                place.send(job.call)
+            except BaseException as error:  # such as a job that cannot be pickled
+                job.future.set_exception(error)
+            else:
+                return job
+        return None
 
 
-def _serve(connection: Connection, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
+def _serve(initialize: Callable[[], object], orphaned: Callable[[], object], connection: Connection) -> None:
     """The life of a worker: calls come and results go through the connection, until it is closed."""
     signals.leave_to_parent()
     if signal.SIGTERM in signals.heeded():
         signal.signal(signal.SIGTERM, _leave)
     signals.unblock()
     os.environ["CNNFILTER_THREADS"] = "1"  # many images at once, one thread each
-    initializer(*initargs)
+    initialize()
     with contextlib.suppress(EOFError, OSError):
         while True:
             function, arguments, named = connection.recv()
             connection.send(function(*arguments, **named))
+    orphaned()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -267,9 +267,25 @@ def write(path: str, image: Image, file_format: Format, options: WriteOptions) -
     except OSError as error:
         if error.errno is None:  # an encoder's own words
             raise FileError(path, f"cannot be written as {file_format.name}: {error}") from error
-        raise OutputError(path, f"cannot be written: {_reason(error)}", error.errno) from error
+        raise _unwritten(path, error) from error
     except (ValueError, OverflowError, SystemError) as error:  # what encoders raise, as for a WebP of 16384 pixels
         raise FileError(path, f"cannot be written as {file_format.name}: {error}") from error
+
+
+def settle(written: temporary.Written) -> None:
+    """Let a file take its place that was written where files are settled later.
+
+    Raises:
+        OutputError: it cannot; what was there before still is.
+    """
+    try:
+        written.settle()
+    except OSError as error:
+        raise _unwritten(written.path, error) from error
+
+
+def _unwritten(path: str, error: OSError) -> OutputError:
+    return OutputError(path, f"cannot be written: {_reason(error)}", error.errno)
 
 
 def _size(file: IO[bytes]) -> int:

@@ -7,12 +7,61 @@ import stat
 import threading
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from typing import IO
+from typing import IO, NamedTuple
 
 PREFIX = ".cnnfilter-"
 
 _mask_lock = threading.Lock()
 _writer: ContextVar[str] = ContextVar("writer", default="")
+
+
+class Written(NamedTuple):
+    """A whole file that has not taken the place of `target` yet, the file that `path` leads to."""
+
+    unfinished: str
+    target: str
+    path: str
+
+    def settle(self) -> None:
+        """Have the system store its content, and let it take its place.
+
+        Raises:
+            OSError: it cannot; then nothing has changed.
+        """
+        try:
+            with open(self.unfinished, "rb+") as file:
+                os.fsync(file.fileno())
+            self.take_place()
+        except BaseException:
+            self.remove()
+            raise
+
+    def take_place(self) -> None:
+        """What is stored takes the place of the target."""
+        os.chmod(self.unfinished, _permissions(self.target))
+        os.replace(self.unfinished, self.target)
+
+    def remove(self) -> None:
+        """Nothing of it is left, unless it has taken its place."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.unfinished)
+
+
+_later: ContextVar[list[Written] | None] = ContextVar("later", default=None)
+
+
+@contextlib.contextmanager
+def settled_later() -> Iterator[list[Written]]:
+    """In this thread `replacing` leaves files to whoever reads this list, who has to settle or to remove them.
+
+    To wait for the disk is half of the time that it takes to write a small picture; another process can do so.
+    """
+    files: list[Written] = []
+    token = _later.set(files)
+    try:
+        yield files
+    finally:
+        _later.reset(token)
 
 
 @contextlib.contextmanager
@@ -55,18 +104,22 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
             file.write(content.getbuffer())
         return
     # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
-    unfinished = beside(target)
+    written, later = Written(beside(target), target, path), _later.get()
     try:
-        handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        handle = os.open(written.unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(unfinished, _permissions(target))
-        os.replace(unfinished, target)
+            if later is None:
+                os.fsync(file.fileno())
+            elif hasattr(os, "fchmod"):  # the umask may keep even the owner from opening it again
+                os.fchmod(file.fileno(), 0o600)
+        if later is None:
+            written.take_place()
+        else:
+            later.append(written)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
+        written.remove()
         raise
 
 

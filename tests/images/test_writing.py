@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +16,13 @@ from handmade import ALPHA, FLOATS, GRAY, GRAY16, INT32, RGB
 
 import cnnfilter
 from cnnfilter import FileError, ParameterError
+from cnnfilter.errors import OutputError
 from cnnfilter.images import encoding, files, formats, temporary
 from cnnfilter.images.encoding import WriteOptions
 from cnnfilter.images.image import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -305,3 +307,60 @@ def test_encoded_bytes_are_those_of_the_file(folder: Path, name: str) -> None:
     place = f"picture{file_format.suffixes[0]}"
     files.write(place, Image(GRAY), file_format, WriteOptions())
     assert encoding.encoded(Image(GRAY), file_format, WriteOptions()) == (folder / place).read_bytes()
+
+
+def written_for_later(place: Path) -> temporary.Written:
+    """A file with b"new" in it that has not taken its place."""
+    with temporary.settled_later() as left, temporary.replacing(str(place)) as file:
+        file.write(b"new")
+    (written,) = left
+    return written
+
+
+def test_a_file_that_is_settled_later_is_not_there_before(folder: Path) -> None:
+    place = folder / "picture.png"
+    place.write_bytes(b"old")
+    place.chmod(0o640)
+    written = written_for_later(place)
+    assert place.read_bytes() == b"old"
+    files.settle(written)
+    assert (place.read_bytes(), place.stat().st_mode & 0o777) == (b"new", 0o640)
+    assert list(folder.iterdir()) == [place]
+    written.remove()  # as one does who cannot know that it has been settled
+    assert place.read_bytes() == b"new"
+
+
+def test_a_file_that_is_settled_later_keeps_the_link_to_it(folder: Path) -> None:
+    (folder / "there").mkdir()
+    link = folder / "picture.png"
+    link.symlink_to(folder / "there" / "real.png")
+    files.settle(written_for_later(link))
+    assert link.is_symlink()
+    assert (folder / "there" / "real.png").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("mask", [0o777, 0o700, 0o200])
+def test_a_file_that_is_settled_later_can_be_opened_whatever_the_umask(
+    folder: Path, umask: Callable[[int], None], mask: int
+) -> None:
+    umask(mask)
+    written = written_for_later(folder / "picture.png")
+    assert Path(written.unfinished).stat().st_mode & 0o777 == 0o600
+    files.settle(written)
+    assert (folder / "picture.png").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_file_that_cannot_be_settled_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = folder / "picture.png"
+    place.write_bytes(b"old")
+    written = written_for_later(place)
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=r"picture\.png: cannot be written: no space left on device") as caught:
+        files.settle(written)
+    assert caught.value.is_lasting
+    assert list(folder.iterdir()) == [place]
+    assert place.read_bytes() == b"old"
