@@ -224,26 +224,29 @@ def conv2d(
     >>> conv2d(np.ones((4, 4, 2)), np.ones((3, 3, 2, 5))).shape
     (2, 2, 5)
     """
-    from cnnfilter.core.engine import small  # with the methods for floats, which few kernels need
+    from cnnfilter.core.engine import banks, small  # with the methods for floats, which few kernels need
 
     name = small.key(x, weight, bias, stride, padding, pad_mode, dilation, groups)
-    if name and (result := small.responses(name, x, weight, bias)) is not None:
-        return result
+    if name:
+        result = small.responses(name, x, weight, bias)
+        result = banks.responses(name, x, weight, bias) if result is None else result
+        if result is not None:
+            return result
     image, bank = as_image(x, parameter="x"), as_numbers(weight, "weight")
-    known = _known.get(name)
-    way = known or _way(image, bank, stride, padding, pad_mode, dilation, groups)
+    checked = _known.get(name)
+    way = checked or _way(image, bank, stride, padding, pad_mode, dilation, groups)
     bank = bank if bank.dtype == np.float32 else bank.astype(np.float64)
     task = Correlation(bank, way.windows, way.pad_mode, groups=way.groups)
     filters = bank.shape[3]
     offsets = np.zeros(filters) if bias is None else as_numbers(bias, "bias").astype(np.float64)
     if offsets.shape != (filters,):
         raise UnfitError("bias", f"{filters} numbers are needed, one a filter; an array of shape {offsets.shape} came")
-    if name and known is None:
+    if name and checked is None:
         if not small.keep(name, task, image.shape):
             _known.keep(name, way)
         elif (result := small.responses(name, x, weight, bias)) is not None:
             return result
-    return engine.responses(task, image, offsets)
+    return engine.responses(task, image, offsets, name)
 
 
 class _Way(NamedTuple):

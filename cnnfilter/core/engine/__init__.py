@@ -11,7 +11,7 @@ Floats have theirs, too: a method of `methods`, which makes whole tiles of sums 
 loads the tiles and hands them out. Small banks of filters are prepared once, by `small`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from math import gcd
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:  # loaded when they are chosen
     from cnnfilter.core.engine.gradient import Magnitude
 
 FLOAT = np.dtype(np.float64)
-# Multiplications of floats below which a second thread, which costs 0.1 ms to wake, is not worth it.
-WORTH_THREADS = 1 << 24
 # Bounds of the search for a program, in units of some 0.4 microseconds: as long as a few passes over the image take.
 LEAST_EFFORT, MOST_EFFORT = 5_000, 200_000
 
@@ -148,14 +146,19 @@ def sums(task: Correlation, image: NDArray[Any], planned: Plan | None = None) ->
         yield rows, values.astype(exact, copy=False)
 
 
-def responses(task: Correlation, image: NDArray[Any], bias: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The sums plus `bias`, a number a channel of theirs, in float32."""
+def responses(
+    task: Correlation, image: NDArray[Any], bias: NDArray[np.float64], name: Hashable = None
+) -> NDArray[np.float32]:
+    """The sums of a bank plus `bias`, a number a filter, in float32.
+
+    A `name` tells calls apart, but for weights and bias: the next one may find what is planned here in `banks`.
+    """
     planned, shape = plan(task, image), task.output_shape(image.shape)
     if planned.method:
-        from cnnfilter.core.engine import floats
-        from cnnfilter.core.engine.levels import Levels
+        from cnnfilter.core.engine import banks, floats
 
-        return rendered(floats.Fused(task, planned.method, Levels(bias), shape), image)[0]
+        assert floats.is_direct(planned.method)
+        return floats.run(banks.planned(name, task, planned.method, bias, image), image)[0]
     out = np.empty(shape, np.float32)
     with np.errstate(over="ignore"):
         for rows, values in sums(task, image, planned):
@@ -179,8 +182,10 @@ def _fused(
     effort = 1 << effort.bit_length()  # so that images of about the same size share their programs
     primitive = tuple(tuple(k // common for k in row) for row in weights)
     program = compiled(primitive, windows.stride, windows.dilation, effort)
-    rows = band_rows(program, end, windows, image.shape, output, _threads(image, output))
-    return BandPlan(program, end, windows, task.pad_mode, task.sum_channels, image.shape, output, rows, taps, count)
+    many = threads.threads_for(max(image.size, values))
+    rows = band_rows(program, end, windows, image.shape, output, many)
+    shapes = image.shape, output
+    return BandPlan(program, end, windows, task.pad_mode, task.sum_channels, *shapes, rows, taps, count, many)
 
 
 def _stretched(task: Correlation, rendering: Rendering, image: NDArray[Any], planned: Plan) -> Plan:
@@ -228,15 +233,11 @@ def rendered(
 ) -> tuple[NDArray[Any], int]:
     """(samples, number of values clipped) as planned."""
     if isinstance(planned, BandPlan):
-        return bands.run(planned, image, _threads(image, planned.output))
+        return bands.run(planned, image)
     from cnnfilter.core.engine import floats, gradient, stretch
 
     if isinstance(planned, floats.Fused):
-        return floats.run(planned, image, threads.threads() if planned.method.workload >= WORTH_THREADS else 1)
+        return floats.run(planned, image)
     if isinstance(planned, gradient.Magnitude):
-        return gradient.run(planned, image, _threads(image, planned.parts[0].output))
-    return stretch.run(planned, image, _threads(image, planned.sums.output)), 0
-
-
-def _threads(image: NDArray[Any], output: tuple[int, ...]) -> int:
-    return threads.threads_for(max(image.size, output[0] * output[1] * output[2]))
+        return gradient.run(planned, image)
+    return stretch.run(planned, image), 0

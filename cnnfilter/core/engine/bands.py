@@ -18,8 +18,8 @@ Array = NDArray[Any]
 Prepared = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and what it is called with
 
 
-def run(plan: BandPlan, image: Array, count: int = 1) -> tuple[Array, int]:
-    """(samples, number of values clipped) for an image of (height, width, channels), with `count` threads.
+def run(plan: BandPlan, image: Array) -> tuple[Array, int]:
+    """(samples, number of values clipped) for an image of (height, width, channels).
 
     The number is 0 for plans that do not count.
     """
@@ -36,7 +36,7 @@ def run(plan: BandPlan, image: Array, count: int = 1) -> tuple[Array, int]:
                 clipped += band.compute(image, flat[start : start + plan.rows], start, new)
         return clipped
 
-    return out, threads.share(items, work, min(count, len(items)))
+    return out, threads.share(items, work, min(plan.threads, len(items)))
 
 
 @functools.lru_cache(maxsize=16)

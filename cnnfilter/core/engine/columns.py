@@ -70,6 +70,10 @@ class Columns:
 
         return compute
 
+    def hold(self, weights: Array) -> None:
+        """Keep this copy of the weights."""
+        self.weights = weights
+
     def operands(self, samples: Array, memory: Pieces, *, with_bias: bool) -> Operands:
         """The first group's windows of `samples`: (*window, rows, columns) if planar, else (rows, columns, *window)."""
         height, width = self.windows.size

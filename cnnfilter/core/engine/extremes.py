@@ -37,6 +37,7 @@ class Plan:
     shape: Shape3
     output: Shape3
     width: int  # of the image
+    threads: int
 
 
 def plan(reduce: np.ufunc, image: Array, windows: Windows, sides: Sides, fill: float) -> Plan:
@@ -64,7 +65,7 @@ def _plan(
     row = width * shape[2] * dtype.itemsize
     many = max(1, min(BAND // (row * stride_y), -(-rows // count)))
     output = rows, columns, shape[2]
-    return Plan(reduce, dtype, windows, sides, fill, (many, width, shape[2]), output, shape[1])
+    return Plan(reduce, dtype, windows, sides, fill, (many, width, shape[2]), output, shape[1], count)
 
 
 def run(plan: Plan, image: Array) -> Array:
@@ -80,7 +81,7 @@ def run(plan: Plan, image: Array) -> Array:
                 band.compute(image, start, out[start : start + many])
         return 0
 
-    threads.share(items, work, min(threads.threads_for(image.size), len(items)))
+    threads.share(items, work, min(plan.threads, len(items)))
     return out
 
 

@@ -1,7 +1,8 @@
 """Float sums in tiles of equal shape, which threads take from one queue.
 
-A method is bound to the shape of an image once; each thread then has its own scratch, and for every tile the padded
-samples under it are loaded, multiplied and handed on while they are in the cache. Methods mix samples across windows (a
+A method is bound to the shape of an image once; each thread then has its own scratch, with the views of it that the
+same work finds again, and for every tile the padded samples under it are loaded, multiplied and handed on while they
+are in the cache. Methods mix samples across windows (a
 product of matrices meets every sample of its tile), so that NaN or infinity would spread, and 32 bits could overflow. A
 tile that holds such samples is done with the plain strategy in float64 instead: there a sample reaches its own windows
 only. Where tiles lie depends on shapes and types, never on the number of threads, and so do the bits of the result.
@@ -21,13 +22,15 @@ from cnnfilter.core.engine.bands import starts
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.padding import padded_tile
 from cnnfilter.core.engine.scratch import Pieces, pieces
-from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.engine.task import Correlation, Shape3
 
 Array = NDArray[Any]
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 # Multiplications of a product up to which OpenBLAS neither copies nor reorders what it multiplies.
 DIRECT = 1_000_000
+# Multiplications below which a second thread, which costs 0.1 ms to wake, is not worth it.
+WORTH_THREADS = 1 << 24
 # Sizes of samples and weights whose products and sums stay far from both ends of float32.
 SMALLEST, LARGEST = 1e-12, 1e12
 
@@ -65,6 +68,10 @@ class Direct(Method, Protocol):
         """What puts sums plus `bias` of the samples in `samples` into an array (rows, columns, filters)."""
         ...
 
+    def hold(self, weights: Array) -> None:
+        """Keep this copy of the weights, if any, instead of those that the method was made for."""
+        ...
+
 
 def is_direct(method: Method) -> TypeGuard[Direct]:
     """Whether a method is `Direct`: isinstance would look at all that the protocol names, for 0.1 ms."""
@@ -98,12 +105,32 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """From an image to samples or responses without sums of the image's size; the task's weights hold the gain."""
+    """From an image to samples or responses without sums of the image's size; the task's weights hold the gain.
+
+    Images are of `shape`; `checked` tells of those that may hold NaN or infinity. Where it is `repeated`, a thread's
+    scratch stays bound to it.
+    """
 
     task: Correlation
     method: Method
     levels: Levels
-    output: tuple[int, int, int]
+    shape: Shape3
+    output: Shape3
+    checked: bool
+    threads: int
+    repeated: bool
+
+    @classmethod
+    def of(cls, task: Correlation, method: Method, levels: Levels, image: Array, *, repeated: bool = True) -> "Fused":
+        """For images like this one, of (height, width, channels)."""
+        shape = image.shape[0], image.shape[1], image.shape[2]
+        many = threads.threads() if method.workload >= WORTH_THREADS else 1
+        return cls(task, method, levels, shape, task.output_shape(shape), image.dtype.kind == "f", many, repeated)
+
+    def bound(self, memory: Pieces) -> "_Storing | _Responding":
+        """What makes tiles of the output, in a thread's scratch."""
+        is_whole = self.levels.samples is None and is_direct(self.method)
+        return _Responding(self, memory) if is_whole else _Storing(self, memory)
 
 
 def tame(values: Array) -> bool:
@@ -150,9 +177,10 @@ def _stretches(length: int, total: int) -> list[tuple[int, slice, slice]]:
 
 def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slice, Array]]:
     """(rows of the output, their sums), tiles side by side at a time; overwritten by the next."""
+    shape = image.shape[0], image.shape[1], image.shape[2]
+    rows, columns, channels = task.output_shape(shape)
     with pieces() as memory:
-        tiled = _Tiled(method, task, image, memory)
-        rows, columns, channels = tiled.output
+        tiled = _Tiled(method, task, shape, image.dtype.kind == "f", memory)
         wide = memory.empty((min(method.rows, rows), columns, channels), method.dtype)
         with np.errstate(all="ignore"):
             compute = method.bound(tiled.scratch, memory)
@@ -161,7 +189,7 @@ def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slic
             values = wide[: down.stop - down.start]
             with np.errstate(all="ignore"):
                 for tile in beside:
-                    made = compute() if tiled.load(tile.start) else tiled.plain(tile.start)
+                    made = compute() if tiled.load(image, tile.start) else tiled.plain(image, tile.start)
                     values[:, tile.across] = made[tile.kept]
             yield down, values
 
@@ -172,86 +200,51 @@ def _beside(every: Iterable[Tile]) -> Iterator[list[Tile]]:
         yield list(beside)
 
 
-def run(fused: Fused, image: Array, count: int) -> tuple[Array, int]:
-    """(samples or responses, number of values clipped), computed by `count` threads."""
+def run(fused: Fused, image: Array) -> tuple[Array, int]:
+    """(samples or responses, number of values clipped)."""
     out = outputs.empty(fused.output, fused.levels.output)
     every = tiles((fused.method.rows, fused.method.columns), fused.output[:2])
-    direct = fused.levels.samples is None and is_direct(fused.method)
+    key = fused if fused.repeated else None
 
     def work(items: Iterator[Tile]) -> int:
         # NaN and infinity are the plain strategy's.
-        with pieces() as memory, np.errstate(all="ignore"):
-            tiled = _Tiled(fused.method, fused.task, image, memory)
-            return tiled.respond(items, out, fused.levels) if direct else tiled.store(items, out, fused.levels)
+        with pieces(key) as memory, np.errstate(all="ignore"):
+            bound = memory.bound(key, fused.bound)
+            return bound.make(items, image, out)
 
-    return out, threads.share(every, work, min(count, len(every)))
+    return out, threads.share(every, work, min(fused.threads, len(every)))
 
 
 class _Tiled:
-    """A method bound to memory, for one image after whose tiles it is called."""
+    """The samples under a tile, in memory that a method is bound to."""
 
-    def __init__(self, method: Method, task: Correlation, image: Array, memory: Pieces) -> None:
-        self.method, self.task, self.image, self.memory = method, task, image, memory
-        self.output = task.output_shape((image.shape[0], image.shape[1], image.shape[2]))
-        self.checked = image.dtype.kind == "f"
+    def __init__(self, method: Method, task: Correlation, shape: Shape3, checked: bool, memory: Pieces) -> None:
+        self.task, self.checked = task, checked
         windows = task.windows
         counts = [
             (min(count, outputs) - 1) * step + extent
             for count, outputs, step, extent in zip(
-                (method.rows, method.columns), self.output[:2], windows.stride, windows.extent, strict=True
+                (method.rows, method.columns), task.output_shape(shape)[:2], windows.stride, windows.extent, strict=True
             )
         ]
         height = (method.rows - 1) * windows.stride[0] + windows.extent[0]
-        channels = 1 if task.sum_channels else image.shape[2]
-        shape = (height, channels, method.pitch) if method.planar else (height, method.pitch)
-        self.scratch = memory.empty(shape, method.dtype)
+        channels = 1 if task.sum_channels else shape[2]
+        under = (height, channels, method.pitch) if method.planar else (height, method.pitch)
+        self.scratch = memory.empty(under, method.dtype)
         samples = self.scratch.transpose(0, 2, 1) if method.planar else _pixels(self.scratch, channels)
         self.samples = samples[: counts[0], : counts[1]]
         if self.samples.size < self.scratch.size:
             self.scratch.fill(0)
 
-    def store(self, items: Iterable[Tile], out: Array, levels: Levels) -> int:
-        """Put samples into `out`; the number of values clipped."""
-        compute = self.method.bound(self.scratch, self.memory)
-        most = self.method.rows * self.method.columns * self.output[2]
-        finish, clipped = levels.bound(self.method.dtype, most, self.memory.empty), 0
-        for start, down, across, kept in items:
-            values = compute() if self.load(start) else self.plain(start)
-            clipped += finish(values[kept], out[down, across])
-        return clipped
-
-    def respond(self, items: Iterable[Tile], out: Array, levels: Levels) -> int:
-        """Put responses into `out`, those of whole tiles at once; nothing is clipped."""
-        method = self.method
-        assert is_direct(method)
-        whole = method.rows, method.columns
-        bias = np.broadcast_to(np.asarray(levels.bias, FLOAT32), self.output[2:])
-        respond = method.bound_to(self.scratch, self.memory, bias)
-        finish = levels.bound(method.dtype, 0, self.memory.empty)
-        own: Array | None = None
-        for start, down, across, kept in items:
-            target = out[down, across]
-            if not self.load(start):
-                finish(self.plain(start)[kept], target)
-            elif target.shape[:2] == whole:
-                respond(target)
-            else:
-                own = self.memory.empty((*whole, *self.output[2:]), method.dtype) if own is None else own
-                respond(own)
-                target[...] = own[kept]
-        return 0
-
-    def load(self, start: tuple[int, int]) -> bool:
+    def load(self, image: Array, start: tuple[int, int]) -> bool:
         """Load the samples under the tile that starts there; whether the method is right for them."""
-        padded_tile(
-            self.image, self._corner(start), self.task.pad_mode, self.samples, sum_channels=self.task.sum_channels
-        )
+        padded_tile(image, self._corner(start), self.task.pad_mode, self.samples, sum_channels=self.task.sum_channels)
         return not self.checked or tame(self.scratch)
 
-    def plain(self, start: tuple[int, int]) -> Array:
+    def plain(self, image: Array, start: tuple[int, int]) -> Array:
         """Sums of a whole tile in which every sample meets its own windows only."""
         task, samples = self.task, np.empty(self.samples.shape)
-        padded_tile(self.image, self._corner(start), task.pad_mode, samples, sum_channels=task.sum_channels)
+        padded_tile(image, self._corner(start), task.pad_mode, samples, sum_channels=task.sum_channels)
         inner = task._replace(windows=task.windows._replace(padding=((0, 0), (0, 0))), sum_channels=False)
         strategy = products.sums if task.is_bank else shifts.sums
         return next(strategy(inner, samples, FLOAT64, len(samples)))[1]
@@ -260,6 +253,54 @@ class _Tiled:
         """The sample under the first tap of the window at `start`."""
         (step_y, step_x), ((top, _), (left, _)) = self.task.windows.stride, self.task.windows.padding
         return start[0] * step_y - top, start[1] * step_x - left
+
+
+class _Storing:
+    """What makes samples of tiles."""
+
+    def __init__(self, fused: Fused, memory: Pieces) -> None:
+        method = fused.method
+        self._tiled = _Tiled(method, fused.task, fused.shape, fused.checked, memory)
+        self._compute = method.bound(self._tiled.scratch, memory)
+        most = method.rows * method.columns * fused.output[2]
+        self._finish = fused.levels.bound(method.dtype, most, memory.empty)
+
+    def make(self, items: Iterable[Tile], image: Array, out: Array) -> int:
+        """Put samples into `out`; the number of values clipped."""
+        tiled, compute, finish, clipped = self._tiled, self._compute, self._finish, 0
+        for start, down, across, kept in items:
+            values = compute() if tiled.load(image, start) else tiled.plain(image, start)
+            clipped += finish(values[kept], out[down, across])
+        return clipped
+
+
+class _Responding:
+    """What makes responses of tiles, those of whole ones where they belong."""
+
+    def __init__(self, fused: Fused, memory: Pieces) -> None:
+        method, filters = fused.method, fused.output[2]
+        assert is_direct(method)
+        self._tiled = _Tiled(method, fused.task, fused.shape, fused.checked, memory)
+        bias = np.broadcast_to(np.asarray(fused.levels.bias, FLOAT32), (filters,))
+        self._respond = method.bound_to(self._tiled.scratch, memory, bias)
+        self._finish = fused.levels.bound(method.dtype, 0, memory.empty)
+        self._whole = method.rows, method.columns
+        in_parts = any(total % length for total, length in zip(fused.output[:2], self._whole, strict=True))
+        self._own = memory.empty((*self._whole, filters), method.dtype) if in_parts else None
+
+    def make(self, items: Iterable[Tile], image: Array, out: Array) -> int:
+        """Put responses into `out`; nothing is clipped."""
+        tiled, respond = self._tiled, self._respond
+        for start, down, across, kept in items:
+            target = out[down, across]
+            if not tiled.load(image, start):
+                self._finish(tiled.plain(image, start)[kept], target)
+            elif self._own is None or target.shape[:2] == self._whole:
+                respond(target)
+            else:
+                respond(self._own)
+                target[...] = self._own[kept]
+        return 0
 
 
 def _pixels(scratch: Array, channels: int) -> Array:

@@ -38,7 +38,7 @@ class Magnitude:
         return f"a gradient's two kernels in {steps} steps, the magnitude in float32, band by band"
 
 
-def run(plan: Magnitude, image: Array, count: int) -> tuple[Array, int]:
+def run(plan: Magnitude, image: Array) -> tuple[Array, int]:
     """(samples or responses, number of values clipped) for an image of (height, width, channels)."""
     shape, rows = plan.parts[0].output, plan.parts[0].rows
     out = outputs.empty(shape, plan.levels.output)
@@ -48,7 +48,7 @@ def run(plan: Magnitude, image: Array, count: int) -> tuple[Array, int]:
         with borrowed(_Bound.size(plan), functools.partial(_Bound, plan), plan) as bound:
             return sum(bound.compute(image, start, out[new : start + rows], new) for start, new in items)
 
-    return out, threads.share(items, work, min(count, len(items)))
+    return out, threads.share(items, work, min(plan.parts[0].threads, len(items)))
 
 
 class _Bound:

@@ -67,6 +67,7 @@ class BandPlan:
     rows: int
     taps: int  # of the kernel that are not zero
     count: bool = True
+    threads: int = 1
     _layout: "Layout | None" = field(default=None, init=False, repr=False)
 
     @property

@@ -40,6 +40,7 @@ class Plan:
     windows: Windows
     output: Shape3
     rows: int
+    threads: int
 
     @property
     def in_pairs(self) -> bool:
@@ -60,7 +61,7 @@ def plan(image: Array, windows: Windows) -> Plan | None:
 def _plan(shape: Shape3, windows: Windows, count: int) -> Plan:
     rows, columns = windows.output_size(shape[0], shape[1])
     row = shape[1] * shape[2] * windows.size[0]
-    return Plan(shape, windows, (rows, columns, shape[2]), max(1, min(BAND // row, -(-rows // count))))
+    return Plan(shape, windows, (rows, columns, shape[2]), max(1, min(BAND // row, -(-rows // count))), count)
 
 
 def run(plan: Plan, image: Array) -> Array:
@@ -79,7 +80,7 @@ def run(plan: Plan, image: Array) -> Array:
                 band.compute(used[start : start + plan.rows], out[start : start + plan.rows])
         return 0
 
-    threads.share(items, work, min(threads.threads_for(image.size), len(items)))
+    threads.share(items, work, min(plan.threads, len(items)))
     return out
 
 

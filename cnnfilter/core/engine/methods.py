@@ -131,4 +131,4 @@ def fused(task: Correlation, image: NDArray[Any], rendering: Rendering, *, count
     if samples and not task.is_bank and image.dtype.kind != "f":
         low, high = _reach(scaled, image)
         reach = low + bias, high + bias
-    return Fused(scaled, found, Levels(bias, absolute, samples, reach, count), task.output_shape(image.shape))
+    return Fused.of(scaled, found, Levels(bias, absolute, samples, reach, count), image)

@@ -80,6 +80,10 @@ class Planes:
         operands.set(self.weights, bias)
         return operands.compute
 
+    def hold(self, weights: Array) -> None:
+        """Keep this copy of the weights."""
+        self.weights = weights
+
     def operands(self, samples: Array, memory: Pieces, *, with_bias: bool) -> Operands:
         """Shifted planes of `samples`; the bias is a tap over a plane of ones."""
         (step_y, step_x), apart = self.windows.stride, self.windows.dilation[1]

@@ -7,14 +7,15 @@ bytes each; larger ones are freed at once. With the memory is kept what was boun
 band of a small image), so that the same work finds it again.
 
 Methods for floats take their arrays piece by piece instead, from memory that is kept in the same way and grows to what
-has been taken most: 1 to 7 MB for most kernels and banks, up to 15 MB for large kernels or hundreds of channels.
+has been taken most: 1 to 7 MB for most kernels and banks, up to 15 MB for large kernels or hundreds of channels. What
+they bind to it stays as well, and with it what they have made of a bank's weights, 4 MB at most.
 """
 
 import math
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -38,10 +39,31 @@ class _Spare(NamedTuple):
 
 
 class Pieces:
-    """Memory that is taken piece by piece, and is there again for the next to borrow it."""
+    """Memory that is taken piece by piece, and is there again for the next to borrow it.
+
+    What was made of all pieces for `key` is there as well, until the memory serves another.
+    """
 
     def __init__(self) -> None:
         self._memory, self._taken = _aligned(0), 0
+        self.key: object = None
+        self._bound: Any = None
+
+    def bound(self, key: object, bind: "Callable[[Pieces], Bound]") -> Bound:
+        """What `bind` makes of pieces; the same object as `key` gets again what was made for it, None never does."""
+        if key is None or self.key is not key:
+            self.begin()
+            made = bind(self)
+            if key is not None:
+                self.key, self._bound = key, made
+            return made
+        found: Bound = self._bound
+        return found
+
+    def begin(self) -> None:
+        """Nothing is taken, and nobody knows what was."""
+        self.key = self._bound = None
+        self._taken = 0
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """An array of any content."""
@@ -59,9 +81,10 @@ class Pieces:
 
     def settle(self) -> None:
         """All pieces are given back; the next time there is room for as many."""
-        if self._memory.size < self._taken <= KEPT:
-            self._memory = _aligned(self._taken)
-        self._taken = 0
+        if self._memory.size < self._taken:  # some are not of this memory
+            if self._taken <= KEPT:
+                self._memory = _aligned(self._taken)
+            self.begin()
 
 
 _spare: list[_Spare] = []  # those used last at the end
@@ -80,11 +103,17 @@ class borrowed(Generic[Bound]):  # noqa: N801 - a context; a generator's takes 1
         self._size, self._bind, self._key = size, bind, key
 
     def __enter__(self) -> Bound:
-        key, size = self._key, self._size
+        key, size, found = self._key, self._size, None
         with _lock:
-            same = [i for i, spare in enumerate(_spare) if spare.key is key]
-            fitting = same or [i for i, spare in enumerate(_spare) if spare.memory.size >= size]
-            found = _spare.pop(fitting[-1]) if fitting else None
+            fitting = -1
+            for i, spare in enumerate(_spare):
+                if spare.key is key:
+                    fitting = i
+                    break
+                if spare.memory.size >= size:
+                    fitting = i
+            if fitting >= 0:
+                found = _spare.pop(fitting)
         if found is None or found.key is not key:
             memory = found.memory if found else _aligned(size)
             found = _Spare(memory, key, self._bind(memory))
@@ -100,18 +129,30 @@ class borrowed(Generic[Bound]):  # noqa: N801 - a context; a generator's takes 1
 
 
 @contextmanager
-def pieces() -> Iterator[Pieces]:
-    """Memory for what a thread needs until it has done its part of an image."""
-    try:
-        memory = _pieces.pop()
-    except IndexError:
-        memory = Pieces()
+def pieces(key: object = None) -> Iterator[Pieces]:
+    """Memory for what a thread needs until it has done its part of an image: that bound to `key`, if there is any."""
+    memory = _bound_to(key) if key is not None else None
+    if memory is None:
+        try:
+            memory = _pieces.pop()
+        except IndexError:
+            memory = Pieces()
+        memory.begin()
     try:
         yield memory
     finally:
         memory.settle()
         _pieces.append(memory)
         del _pieces[: max(0, len(_pieces) - latest())]
+
+
+def _bound_to(key: object) -> Pieces | None:
+    for memory in reversed(_pieces):
+        if memory.key is key:
+            with suppress(ValueError):  # another thread has it
+                _pieces.remove(memory)
+                return memory
+    return None
 
 
 def _renew_lock() -> None:

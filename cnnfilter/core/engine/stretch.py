@@ -43,12 +43,12 @@ def of(plan: BandPlan) -> Stretch:
     return Stretch(replace(plan, rows=max(1, plan.rows // 2), count=False, finish=finish))
 
 
-def run(plan: Stretch, image: Array, count: int) -> Array:
+def run(plan: Stretch, image: Array) -> Array:
     """Levels for an image of (height, width, channels); zeros where all sums are equal."""
     shape, rows = plan.sums.output, plan.sums.rows
     out = outputs.empty(shape, np.uint8)
     flat, items = out.reshape(shape[0], -1), starts(shape[0], rows)
-    count = min(count, len(items))
+    count = min(plan.sums.threads, len(items))
     extremes: list[tuple[float, float]] = []
 
     def look(items: Iterator[tuple[int, int]]) -> int:

@@ -12,10 +12,9 @@ analysis and improving the accuracy of Winograd convolution for deep neural netw
 
 import functools
 import math
-import weakref
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -25,7 +24,7 @@ from cnnfilter.core.engine import outputs
 from cnnfilter.core.engine.floats import FLOAT32, in_own_memory, shares
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
-from cnnfilter.core.recent import Recent
+from cnnfilter.core.engine.weights import OfWeights
 
 Array = NDArray[Any]
 
@@ -39,8 +38,6 @@ CHUNK = 64
 VALUES, TILES = 28 * 128, 28
 # Pairs of a channel and a filter that are transformed at a time, so that what lies between stays in the cache.
 PAIRS = 1 << 13
-# Banks whose transforms are kept while their memory lives, and values of the largest: 16 times 1 MB and 4 MB at most.
-MOST_KNOWN, LARGEST_KNOWN = 16, 1 << 18
 
 
 @functools.cache
@@ -71,35 +68,18 @@ def _transformed(weights: Array, g: Array, both: Array) -> Array:
     return both
 
 
-class _Known(NamedTuple):
-    """Weights that have been transformed, and what they were: they may change in place."""
-
-    memory: "weakref.ref[Array]"
-    content: bytes
-    transformed: Array
-
-
-# By where they lie, while their memory lives: a bank meets many images, mostly by a new view of the same array, and its
-# transform may take a third of the time of one.
-_known: Recent[_Known] = Recent(MOST_KNOWN)
+_known: OfWeights[Array] = OfWeights()
 
 
 def _remembered(weights: Array, g: Array) -> Array:
     """The transformed weights, from the last time if they are the same to the bit."""
     shape = IN, IN, *weights.shape[2:]
-    memory = weights if weights.base is None else weights.base
-    if weights.dtype != FLOAT32 or weights.size > LARGEST_KNOWN or not isinstance(memory, np.ndarray):
+    if not _known.takes(weights):
         return _transformed(weights, g, outputs.empty(shape, FLOAT32))
-    place = id(memory), weights.__array_interface__["data"], weights.shape, weights.strides
-    known, content = _known.get(place), weights.tobytes()
-    if known and known.memory() is memory and known.content == content:
-        return known.transformed
-    transformed = _transformed(weights, g, np.empty(shape, FLOAT32))
-
-    def forget(_: object, known: Recent[_Known] = _known) -> None:
-        known.pop(place, None)
-
-    _known.keep(place, _Known(weakref.ref(memory, forget), content, transformed))
+    transformed = _known.get(weights)
+    if transformed is None:
+        transformed = _transformed(weights, g, np.empty(shape, FLOAT32))
+        _known.keep(weights, transformed)
     return transformed
 
 
@@ -126,6 +106,9 @@ class Winograd:
     def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         return in_own_memory(self, samples, memory, self.filters)
+
+    def hold(self, weights: Array) -> None:
+        """Nothing: the transform has all."""
 
     def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
         """Sums plus `bias`; the axes of what lies between are tiles' across, down, tiles, channels.

@@ -50,8 +50,8 @@ def samples(dtype: str, shape: tuple[int, ...], seed: int) -> Array:
     return rng.integers(*limits, shape, np.int64, endpoint=True).astype(dtype)
 
 
-def in_bands(plan: BandPlan, rows: int) -> BandPlan:
-    return replace(plan, rows=min(rows, plan.output[0]))
+def in_bands(plan: BandPlan, rows: int, threads: int) -> BandPlan:
+    return replace(plan, rows=min(rows, plan.output[0]), threads=threads)
 
 
 @settings(deadline=None, max_examples=400)
@@ -94,7 +94,7 @@ def test_bands_equal_the_nested_loops(
     assume(plan is not None)
     assert plan is not None
     event(f"{dtype} {mapping} in {plan.finish.dtype}, lift {plan.finish.lift != 0}")
-    result, clipped = bands.run(in_bands(plan, rows), image, count)
+    result, clipped = bands.run(in_bands(plan, rows, count), image)
     responses = reference.convolve(
         image.tolist(), weights.tolist(), stride=w.stride, padding=w.padding, pad_mode=mode, dilation=w.dilation,
         channels="sum" if sum_channels else "each", scale=Fraction(1, divisor), bias=Fraction(bias),
@@ -126,7 +126,7 @@ def test_several_bands_and_threads_equal_the_plain_strategy(
     expected = rendering.render(lambda: engine.sums(task, image), plan.output, task.bounds(image))
     for rows in (1, 7, 64, 90):
         for count in (1, 2, 3):
-            result, clipped = bands.run(in_bands(plan, rows), image, count)
+            result, clipped = bands.run(in_bands(plan, rows, count), image)
             np.testing.assert_array_equal(result, expected[0])
             assert clipped == expected[1]
 
@@ -193,7 +193,7 @@ def test_many_callers_at_once() -> None:
         task = Correlation(known.matrix, Windows.of(known.size), "reflect")
         plan = engine.plan(task, images[i], Rendering("clip", Fraction(1, known.divisor), samples=UINT8)).fused
         assert plan is not None
-        return bands.run(in_bands(plan, 9), images[i], 3)[0]
+        return bands.run(in_bands(plan, 9, 3), images[i])[0]
 
     expected = [convolved(i) for i in range(8)]
     with ThreadPoolExecutor(8) as pool:

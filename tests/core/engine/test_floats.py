@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,8 @@ def narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_bands(method: Method, task: Correlation, image: Array, threads: int = 1) -> Array:
-    fused = floats.Fused(task, method, Levels(), task.output_shape(image.shape))
-    return floats.run(fused, image, threads)[0]
+    fused = floats.Fused.of(task, method, Levels(), image)
+    return floats.run(replace(fused, threads=threads), image)[0]
 
 
 def assert_close(method: Method, task: Correlation, image: Array, factor: int = 1) -> None:

@@ -102,7 +102,7 @@ def test_the_widest_span_is_stretched_exactly() -> None:
     plan = engine.plan(task, both, Rendering("normalize", samples=UINT8)).stretched
     assert plan is not None
     sums = np.arange(65536)
-    assert stretch.run(plan, both, 1)[0, :, 0].tolist() == ((sums * 510 + 65535) // (2 * 65535)).tolist()
+    assert stretch.run(plan, both)[0, :, 0].tolist() == ((sums * 510 + 65535) // (2 * 65535)).tolist()
 
 
 def test_who_takes_which_way() -> None:

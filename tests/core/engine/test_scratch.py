@@ -94,3 +94,56 @@ def test_a_child_forked_while_scratch_is_borrowed_does_not_wait_for_it() -> None
         raise SystemExit(os.waitpid(child, 0)[1])
     """
     assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
+def test_what_was_bound_is_there_again_for_the_same_key_only() -> None:
+    scratch._pieces.clear()
+    keys, made = [object(), object()], []
+
+    def bind(memory: scratch.Pieces) -> np.ndarray:
+        made.append(memory.full((1000,), np.dtype(np.int64), len(made)))
+        return made[-1]
+
+    def bound(key: object) -> np.ndarray:
+        with scratch.pieces(key) as memory:
+            return memory.bound(key, bind)
+
+    first = bound(keys[0])  # there is no room yet: it is made for the next time
+    second = bound(keys[0])
+    assert second is not first
+    assert all(bound(keys[0]) is second for _ in range(3))
+    assert bound(keys[1]) is not second
+    assert len(made) == 3
+    assert bound(keys[0]) is not second
+    assert np.shares_memory(made[-1], second)
+    assert bound(None) is not bound(None)
+    assert scratch._pieces[0].key is None
+    bound(keys[0])
+    with scratch.pieces() as memory:  # somebody takes other pieces of it
+        memory.empty((10,), np.dtype(np.uint8))
+    count = len(made)
+    bound(keys[0])
+    assert len(made) == count + 1
+
+
+def test_what_is_bound_beyond_the_memory_is_not_kept() -> None:
+    scratch._pieces.clear()
+    key = object()
+
+    def bind(memory: scratch.Pieces) -> np.ndarray:
+        return memory.empty((scratch.KEPT + 1,), np.dtype(np.uint8))
+
+    for _ in range(2):
+        with scratch.pieces(key) as memory:
+            memory.bound(key, bind)
+        assert [(kept.key, kept._bound, kept._memory.size) for kept in scratch._pieces] == [(None, None, 0)]
+
+
+def test_what_cannot_be_bound_leaves_memory_for_others() -> None:
+    scratch._pieces.clear()
+    key = object()
+    with pytest.raises(ZeroDivisionError), scratch.pieces(key) as memory:
+        memory.bound(key, lambda memory: 1 // 0)
+    with scratch.pieces(key) as memory:
+        assert memory.bound(key, lambda memory: 7) == 7
+    assert len(scratch._pieces) == 1

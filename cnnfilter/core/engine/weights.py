@@ -1,0 +1,72 @@
+"""What was made of a bank's weights, found again while they are the same to the bit and their memory lives.
+
+A bank meets many images, mostly by a new view of the same array; to transform it or to plan for it may take a third of
+the time of one of them. Weights may change in place, so that they are compared in every call: 4 us for 100,000.
+"""
+
+import weakref
+from collections.abc import Hashable
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnfilter.core.recent import Recent
+
+Array = NDArray[Any]
+Made = TypeVar("Made")
+
+# Banks of which something is kept, and values of the largest: 16 times 1 MB, and 4 MB of transforms, at most.
+MOST, LARGEST = 16, 1 << 18
+
+
+class _Known(NamedTuple, Generic[Made]):
+    """What weights were, in which memory, and what was made of them."""
+
+    memory: "weakref.ref[Array]"
+    content: bytes
+    made: Made
+
+
+class OfWeights(Generic[Made]):
+    """What was made of float32 weights, by where they lie, and by what else it depends on."""
+
+    def __init__(self) -> None:
+        self._known: Recent[_Known[Made]] = Recent(MOST)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._known.clear()
+
+    @staticmethod
+    def takes(weights: Array) -> bool:
+        """Whether what is made of them would be kept."""
+        return weights.dtype == np.float32 and weights.size <= LARGEST and isinstance(_memory(weights), np.ndarray)
+
+    def get(self, weights: Array, key: Hashable = None) -> Made | None:
+        """What was made of these weights for `key`."""
+        known = self._known.get(_place(weights, key))
+        if known and known.memory() is _memory(weights) and known.content == weights.tobytes():
+            return known.made
+        return None
+
+    def keep(self, weights: Array, made: Made, key: Hashable = None) -> None:
+        """Remember what was made of weights that are taken; it has to do without their memory."""
+        place, known = _place(weights, key), self._known
+
+        def forget(_: object) -> None:
+            known.pop(place, None)
+
+        known.keep(place, _Known(weakref.ref(_memory(weights), forget), weights.tobytes(), made))
+
+
+def _memory(weights: Array) -> Any:
+    """What the weights are a view of."""
+    return weights if weights.base is None else weights.base
+
+
+def _place(weights: Array, key: Hashable) -> Hashable:
+    return id(_memory(weights)), weights.__array_interface__["data"], weights.shape, weights.strides, key
