@@ -1,10 +1,12 @@
 """Float kernels of any rank: one product for n rows, of the samples and their copies shifted by each column.
 
-Side by side, the Toeplitz matrices of the kernel's columns make n rows of sums out of one copy of the rows a column, so
-that BLAS adds up all taps at once. A value takes columns x (n + extent - 1) multiplications, for 9 x 9 some 4 ns in
-float32, and copies of columns x (n + extent - 1) / n values. It wins for kernels that are not of rank 1 up to about 20
-x 20; beyond, the tiled transform of `fourier` does. Errors are those of a plain sum of all taps in the same type, of
-about sqrt(taps) / 2^24 in float32 where nothing cancels: as measured below 7e-7 up to 31 x 31; otherwise it is float64.
+The Toeplitz matrices of the kernel's columns, woven together, make n rows of sums out of the rows under them and their
+shifted copies, so that BLAS adds up all taps at once. The copies of a row lie one after the other, and so do the rows:
+those under the next n rows of sums begin further down in the same memory. A value takes columns x (n + extent - 1)
+multiplications, for 9 x 9 some 4 ns in float32, and one copy a column. It wins for kernels that are not of rank 1 up to
+about 20 x 20; beyond, the tiled transform of `fourier` does. Errors are those of a plain sum of all taps in the same
+type, of about sqrt(taps) / 2^24 in float32 where nothing cancels: as measured below 7e-7 up to 31 x 31; otherwise it is
+float64.
 Source: the Toeplitz form of a convolution, as in Golub and Van Loan, "Matrix Computations", 2013.
 """
 
@@ -22,11 +24,12 @@ from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
 
-# Values of the shifted copies: 1 MB in float32. Rows and values a row of a tile.
-BLOCK = 1 << 18
-ROWS, VALUES = 96, 1920
-# Columns of a product of DIRECT multiplications below which one large product is faster.
-NARROW = 128
+# Rows and values a row of a tile; it is done in panels, side by side.
+ROWS, VALUES = 96, 3840
+# Values that a panel copies: 1 MB in float32. It has NARROW values a row in any case: with fewer, a product is slower
+# than one of more that BLAS has to copy; and a multiple of UNIT pixels: BLAS adds up whole vectors.
+PANEL = 1 << 18
+NARROW, UNIT = 128, 16
 
 
 def height(extent: int) -> int:
@@ -46,41 +49,45 @@ class Dense:
         outputs, columns, self.channels = task.output_shape((shape[0], shape[1], shape[2]))
         self.down = min(height(windows.extent[0]), outputs)
         parts = [toeplitz(column, self.down, windows.stride[0], windows.dilation[0]) for column in task.weights.T]
-        self.matrix = np.concatenate(parts, axis=1).astype(dtype)
+        self.matrix = np.stack(parts, axis=2).reshape(self.down, -1).astype(dtype)
         self.rows = shares(outputs, max(ROWS, self.down), self.down)
-        most = min(VALUES, BLOCK // self.matrix.shape[1])
-        self.columns = shares(columns, max(1, most // self.channels))
-        values = self.columns * self.channels
-        direct = DIRECT // self.matrix.size
-        self.across = shares(values, direct) if direct >= NARROW else values
-        self.pieces = -(-values // self.across)
-        under = (self.columns - 1) * windows.stride[1] + windows.extent[1]
+        self.columns = shares(columns, max(1, VALUES // self.channels))
+        lines = self._height(parts[0].shape[1]) * len(parts)
+        values = min(DIRECT // self.matrix.size, PANEL // lines)
+        self.across = shares(self.columns, max(1, max(NARROW, values) // self.channels), UNIT)
+        self.panels = -(-self.columns // self.across)
+        under = (self.panels * self.across - 1) * windows.stride[1] + windows.extent[1]
         self.pitch = pitch(under * self.channels)
         self.workload = outputs * columns * self.channels * self.matrix.shape[1]
         self.why = f"a kernel of {' x '.join(map(str, windows.size))} as one product a tile, in {dtype}"
 
+    def _height(self, under: int) -> int:
+        """Rows of samples under a tile; `under` of them lie under the rows of a product."""
+        return (self.rows - self.down) * self.windows.stride[0] + under
+
     def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
-        count, values, size = self.windows.size[1], self.columns * self.channels, self.dtype.itemsize
-        under = self.matrix.shape[1] // count
-        wide = self.pieces * self.across
-        copies = memory.full((count, under, wide), self.dtype, 0)
-        filled = copies[:, :, :values].reshape(count, under, self.columns, self.channels)
-        below = as_strided(copies, (self.pieces, count * under, self.across), (self.across * size, wide * size, size))
-        sums = memory.empty((self.rows // self.down, self.down, wide), self.dtype)
-        shape = (len(sums), self.pieces, self.down, self.across)
-        made = as_strided(sums, shape, (sums.strides[0], self.across * size, wide * size, size))
-        result = sums[:, :, :values].reshape(self.rows, self.columns, self.channels)
+        count, size = self.windows.size[1], self.dtype.itemsize
+        under, bands = self.matrix.shape[1] // count, self.rows // self.down
         (down, step), (_, apart) = self.windows.stride, self.windows.dilation
-        pixel, row = self.channels * size, self.pitch * size
-
-        strides = apart * pixel, row, step * pixel, size
-        bands = [as_strided(samples[i * self.down * down :], filled.shape, strides) for i in range(len(made))]
+        pixel, row, across = self.channels * size, self.pitch * size, self.across * self.channels
+        shape = self._height(under), count, self.across, self.channels
+        copies = memory.empty(shape, self.dtype)
+        line = across * size
+        below = as_strided(copies, (bands, under * count, across), (self.down * down * count * line, line, size))
+        sums = memory.empty((self.rows, self.panels * across), self.dtype)
+        result = sums.reshape(self.rows, -1, self.channels)[:, : self.columns]
+        panels = []
+        for panel in range(self.panels):
+            shifted = samples[:, panel * self.across * step * self.channels :]
+            shifted = as_strided(shifted, shape, (row, apart * pixel, step * pixel, size))
+            made = sums.reshape(bands, self.down, -1)[:, :, panel * across : (panel + 1) * across]
+            panels.append((shifted, made))
 
         def compute() -> Array:
-            for shifted, out in zip(bands, made, strict=True):
-                filled[...] = shifted
-                np.matmul(self.matrix, below, out=out)
+            for shifted, made in panels:
+                copies[...] = shifted
+                np.matmul(self.matrix, below, out=made)
             return result
 
         return compute

@@ -42,6 +42,9 @@ def narrow_bands(monkeypatch: pytest.MonkeyPatch) -> None:
         (separable, "WIDE", 5),
         (dense, "ROWS", 4),
         (dense, "VALUES", 20),
+        (dense, "PANEL", 1),
+        (dense, "NARROW", 6),
+        (dense, "UNIT", 2),
         (columns, "BLOCK", 1),
         (winograd, "TILES", 1),
     ):

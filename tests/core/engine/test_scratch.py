@@ -98,7 +98,8 @@ def test_a_child_forked_while_scratch_is_borrowed_does_not_wait_for_it() -> None
 
 def test_what_was_bound_is_there_again_for_the_same_key_only() -> None:
     scratch._pieces.clear()
-    keys, made = [object(), object()], []
+    keys = [object(), object()]
+    made: list[np.ndarray] = []
 
     def bind(memory: scratch.Pieces) -> np.ndarray:
         made.append(memory.full((1000,), np.dtype(np.int64), len(made)))
