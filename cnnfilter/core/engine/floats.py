@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cnnfilter.core.engine import outputs, products, shifts, threads
 from cnnfilter.core.engine.bands import starts
+from cnnfilter.core.engine.buffers import small_buffer
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.padding import padded_tile
 from cnnfilter.core.engine.scratch import Pieces, pieces
@@ -187,7 +188,7 @@ def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slic
         for beside in _beside(tiles((method.rows, method.columns), (rows, columns))):
             down = beside[0].down
             values = wide[: down.stop - down.start]
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), small_buffer():
                 for tile in beside:
                     made = compute() if tiled.load(image, tile.start) else tiled.plain(image, tile.start)
                     values[:, tile.across] = made[tile.kept]
@@ -208,7 +209,7 @@ def run(fused: Fused, image: Array) -> tuple[Array, int]:
 
     def work(items: Iterator[Tile]) -> int:
         # NaN and infinity are the plain strategy's.
-        with pieces(key) as memory, np.errstate(all="ignore"):
+        with pieces(key) as memory, np.errstate(all="ignore"), small_buffer():
             bound = memory.bound(key, fused.bound)
             return bound.make(items, image, out)
 

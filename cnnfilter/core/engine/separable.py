@@ -95,7 +95,8 @@ class Separable:
         self.down = min(SHORT if windows.extent[0] <= SMALL else LONG, outputs)
         self.vertical = toeplitz(column, self.down, self.step, windows.dilation[0]).astype(dtype)
         self.rows = shares(outputs, ROWS, self.down)
-        self.columns = shares(columns, max(1, VALUES // self.channels))
+        most = max(1, VALUES // self.channels)
+        self.columns = columns if columns <= most else shares(columns, most, WIDE)
         # A piece of a row; with a stride it has to be one of whole pixels.
         self.across = WIDE if windows.stride[1] == 1 else max(1, WIDE // self.channels) * self.channels
         self.across = min(self.across, self.columns * self.channels)
