@@ -8,15 +8,14 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from cnnfilter import signals
-
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+from cnnfilter import batch, signals
 
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
     gc.disable()  # what is being loaded is no garbage; `execute` starts the collector for images
-    for variable in BLAS_THREADS:  # read when NumPy is imported: bands have threads of their own, and all runs alike
+    batch.is_command = True
+    for variable in batch.BLAS_THREADS:  # bands have threads of their own, and all runs alike
         os.environ.setdefault(variable, "1")
     heeded = signals.heeded()
     for number in heeded:

@@ -32,7 +32,7 @@ def started(*arguments: str, under: Sequence[str] = (), **options: Any) -> Itera
             process.kill()
 
 
-def marked(test: str) -> tuple[str, dict[str, str]]:
+def marked(test: str, **variables: str) -> tuple[str, dict[str, str]]:
     """A mark by which the processes of a run are found, and the environment with it."""
     mark = f"{test}-{os.getpid()}-{time.monotonic_ns()}"
-    return mark, plain_environment(**{interrupt.MARK: mark})
+    return mark, plain_environment(**{interrupt.MARK: mark}, **variables)

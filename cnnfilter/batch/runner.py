@@ -35,31 +35,51 @@ def run(
     steps: list[Step],
     settings: Settings,
     receive: Callable[[Record], None],
-    workers: int | None = None,
+    workers: "Workers | None" = None,
     cluster: "Cluster | None" = None,
 ) -> Totals:
     """Do all jobs, hand every record to `receive` in the order of the inputs, and return the totals.
 
-    `workers` processes are used, by default one a processor, where they are worth it and no standard stream takes
-    part. A `cluster` does it in their place. A failure that would meet all that follow, as a full disk, ends the run.
+    They are done by `workers` or by a `cluster`, if there are any, otherwise in this process. A failure that would meet
+    all that follow, as a full disk, ends the run.
     """
     started = time.perf_counter()
     totals, stopped = Totals(), threading.Event()
     if cluster is not None:
         _receive(cluster.records(jobs, stopped), jobs, totals, receive, stopped)
-    elif not worth_workers(len(jobs), workers, processors()) or settings.dry_run or uses_streams(jobs):
+    elif workers is not None:
+        _receive(_in_order(workers, jobs, steps, stopped), jobs, totals, receive, stopped)
+    else:
         here = (list(process(job, steps, settings)) for job in jobs if not stopped.is_set())
         _receive(here, jobs, totals, receive, stopped)
-    else:
-        from cnnfilter.batch.workers import Workers  # multiprocessing takes as long to load as a small image to filter
-
-        count = min(workers or processors(), len(jobs))
-        told = functools.partial(_tell, steps, settings)
-        with _stopping(Workers(count, told, _settled, _leave_nothing), jobs) as executor:
-            there = _in_order(executor, jobs, count * (1 + AHEAD), steps, stopped)
-            _receive(there, jobs, totals, receive, stopped)
     totals.seconds = time.perf_counter() - started
     return totals
+
+
+@contextlib.contextmanager
+def started(
+    jobs: Sequence[Job], steps: list[Step], settings: Settings, asked: int | None = None
+) -> "Iterator[Workers | None]":
+    """Workers for `run`, by default one a processor; None where they are not worth it or a standard stream takes part.
+
+    They end after their work when all is well, at once and with their temporary files otherwise. To be called before
+    this process has further threads: then it can be forked.
+    """
+    if not worth_workers(len(jobs), asked, processors()) or settings.dry_run or uses_streams(jobs):
+        yield None
+        return
+    from cnnfilter.batch.workers import Workers  # multiprocessing takes as long to load as a small image to filter
+
+    count = min(asked or processors(), len(jobs))
+    workers = Workers(count, functools.partial(_tell, steps, settings), _settled, _leave_nothing)
+    try:
+        yield workers
+    except BaseException:
+        pids = workers.pids
+        workers.shutdown(cancel_futures=True)
+        sweep(_targets(jobs), pids)
+        raise
+    workers.shutdown()
 
 
 def _receive(
@@ -144,19 +164,20 @@ def _leave_nothing() -> None:
 
 
 def _in_order(
-    executor: "Workers", jobs: Sequence[Job], window: int, steps: list[Step], stopped: threading.Event
+    workers: "Workers", jobs: Sequence[Job], steps: list[Step], stopped: threading.Event
 ) -> Iterator[list[Record]]:
-    """The records of each job in the order of the jobs; no more than `window` jobs are under way or unreported.
+    """The records of each job in the order of the jobs; AHEAD jobs a worker and those at work are not reported yet.
 
-    Once `stopped` is set no job is begun any more; those under way are reported. `executor` settles what they wrote.
+    Once `stopped` is set no job is begun any more; those under way are reported. `workers` settle what they wrote.
     """
     from cnnfilter.batch.workers import WorkerDied
 
+    window = workers.count * (1 + AHEAD)
     under_way: deque[tuple[Job, Future[list[Record]]]] = deque()
     coming = iter(jobs)
     while True:
         while not stopped.is_set() and len(under_way) < window and (job := next(coming, None)) is not None:
-            under_way.append((job, executor.submit(_do, job)))
+            under_way.append((job, workers.submit(_do, job)))
         if not under_way:
             return
         job, future = under_way.popleft()
@@ -170,19 +191,6 @@ def _in_order(
             only = job.targets[0].path if len(job.targets) == 1 else None
             error = "its worker was killed; perhaps memory ran out (fewer at once: --jobs)"
             yield [Record(job.source.path, only, "failed", steps[0].operation, error=error, exit_code=1)]
-
-
-@contextlib.contextmanager
-def _stopping(executor: "Workers", jobs: Sequence[Job]) -> "Iterator[Workers]":
-    """Ends the workers: after their work when all is well, at once and with their temporary files otherwise."""
-    try:
-        yield executor
-    except BaseException:
-        pids = executor.pids
-        executor.shutdown(cancel_futures=True)
-        sweep(_targets(jobs), pids)
-        raise
-    executor.shutdown()
 
 
 def _targets(jobs: Iterable[Job]) -> Iterator[str | None]:

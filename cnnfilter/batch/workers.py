@@ -2,8 +2,11 @@
 
 Each worker is a process with a thread of ours beside it that hands it one job at a time. When it has done one, it gets
 the next first; then the thread does what is left of the last, while the worker is busy again. A worker that dies costs
-the job that it had, and is replaced. Workers are forked from a server that has no threads, or spawned where there is
-none; they do their arithmetic on one thread each. One whose parent has died ends after its job.
+the job that it had, and is replaced. They do their arithmetic on one thread each. One whose parent has died ends after
+its job.
+
+Workers are forked: on Linux from the command itself, which has loaded all they need, as long as it has one thread;
+later and elsewhere from a server that has no threads. Where there is no forking they are spawned.
 """
 
 import contextlib
@@ -22,6 +25,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from cnnfilter import signals
+from cnnfilter.batch import forks_workers
 
 # A worker is asked to end, and made to after that many seconds.
 GRACE = 1.0
@@ -66,6 +70,14 @@ def _can_fork() -> bool:
     return "forkserver" in multiprocessing.get_all_start_methods()
 
 
+def _can_fork_here() -> bool:
+    """Whether this process can be forked: the command, while it has no other thread."""
+    try:
+        return forks_workers() and len(os.listdir("/proc/self/task")) == 1
+    except OSError:  # no /proc
+        return False
+
+
 def start_server() -> None:
     """Start the server that workers are forked from, where there is to be one, unless it is running.
 
@@ -86,10 +98,20 @@ class _Place:
     """Where a worker is at work: the process and the connection to it; it starts with the first job."""
 
     def __init__(self, serve: Callable[[Connection], None]) -> None:
-        self._context = multiprocessing.get_context(start_method())
         self._serve = serve
         self._connection: Connection | None = None
         self.process: Any = None
+
+    def fork(self, places: "list[_Place]") -> None:
+        """Start the worker now, as a fork of this process, which may be connected to those at other places."""
+
+        def serve(connection: Connection) -> None:
+            for place in places:  # or no worker would hear that this process has ended
+                place.close()
+            self._serve(connection)
+
+        with signals.held_back():
+            self._connect("fork", serve)
 
     def send(self, call: Call) -> None:
         """Give the worker something to do.
@@ -98,7 +120,9 @@ class _Place:
             WorkerDied: it is gone, or none can be started.
         """
         try:
-            self._connection = self._connection or self._started()
+            if self._connection is None:
+                self._start()
+            assert self._connection
             self._connection.send(call)
         except (EOFError, OSError) as error:
             raise self._died() from error
@@ -128,22 +152,28 @@ class _Place:
         self.close()
         return WorkerDied(self.process.pid if self.process else None)
 
-    def _started(self) -> Connection:
-        """A new worker; a fork server that was killed takes no more calls, but a moment to be gone and be replaced."""
+    def _start(self) -> None:
+        """Start a worker; a server that was killed takes no more calls, but a moment to be gone and be replaced."""
         for seconds in RETRIES:
-            try:
-                return self._start()
-            except (EOFError, OSError):
-                time.sleep(seconds)
-        return self._start()
+            with contextlib.suppress(EOFError, OSError):
+                start_server()
+                return self._connect(start_method(), self._serve)
+            time.sleep(seconds)
+        return self._connect(start_method(), self._serve)
 
-    def _start(self) -> Connection:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=self._serve, args=(theirs,), daemon=True)  # type: ignore[attr-defined]
-        process.start()
-        theirs.close()
+    def _connect(self, method: str, serve: Callable[[Connection], None]) -> None:
+        """Start a process that serves, and be connected to it."""
+        context = multiprocessing.get_context(method)
+        self._connection, theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs,), daemon=True)  # type: ignore[attr-defined]
+        try:
+            process.start()
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            theirs.close()
         self.process = process
-        return ours
 
 
 class Workers(Executor):
@@ -160,12 +190,17 @@ class Workers(Executor):
         complete: Callable[[Any], Any],
         orphaned: Callable[[], object],
     ) -> None:
-        start_server()
         self._complete = complete
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         serve = functools.partial(_serve, initialize, orphaned)
         self._places = [_Place(serve) for _ in range(count)]
         self._stopping = False
+        if _can_fork_here():
+            with contextlib.suppress(OSError):  # no more processes are allowed: perhaps they are later
+                for place in self._places:
+                    place.fork(self._places)
+        else:
+            start_server()
         self._threads = [threading.Thread(target=self._work, args=(place,), daemon=True) for place in self._places]
         for thread in self._threads:
             thread.start()
@@ -185,6 +220,11 @@ class Workers(Executor):
         if wait:
             for thread in self._threads:
                 thread.join(GRACE if cancel_futures else None)
+
+    @property
+    def count(self) -> int:
+        """The number of workers."""
+        return len(self._places)
 
     @property
     def pids(self) -> list[int]:

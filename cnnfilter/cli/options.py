@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from cnnfilter.batch import LEAST_FOR_WORKERS, worth_workers
+from cnnfilter.batch import LEAST_FOR_WORKERS, forks_workers, worth_workers
 from cnnfilter.cli import completion
 from cnnfilter.cli.help import OTHERS, under
 from cnnfilter.core.vocabulary import ALPHAS, DEPTHS, GRAYS, MAPPINGS
@@ -156,7 +156,7 @@ def shared_options(command: Command) -> Command:
     @functools.wraps(command)
     def with_shared(**values: Any) -> Any:
         shared = Shared(**{name: values.pop(name) for name in Shared._fields})
-        if _will_want_workers(shared):
+        if not forks_workers() and _will_want_workers(shared):
             from cnnfilter.batch.workers import start_server
 
             start_server()  # it loads NumPy and Pillow while this process does

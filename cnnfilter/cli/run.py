@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cnnfilter.batch.cluster import executor
     from cnnfilter.batch.montage import Montage
+    from cnnfilter.batch.workers import Workers
 
 
 def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
@@ -56,6 +57,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
     jobs = montage.jobs if montage else jobs
     with (
         _cluster(shared, jobs, steps, settings) as cluster,
+        _workers(shared, jobs, steps, settings) as workers,
         Reporter.of(shared, steps[0].operation, is_batch=_is_batch(jobs), to_stderr=to_stream) as reporter,
     ):
         reporter.verbose, reporter.is_dry = shared.verbose, shared.dry_run
@@ -73,7 +75,7 @@ def execute(steps: list[Step], shared: Shared, *, maps: Maps = "grid") -> int:
             if reporter.gallery is not None:
                 reporter.gallery.stand_above(reporter.progress)
         receive = montage.passing(reporter.receive) if montage else reporter.receive
-        totals = runner.run(jobs, steps, settings, receive, workers=shared.jobs, cluster=cluster)
+        totals = runner.run(jobs, steps, settings, receive, workers, cluster)
         reporter.finish(totals)
     if montage:
         shown, count = montage.write(settings.encoding)
@@ -118,6 +120,15 @@ def _cluster(
         return
     with executor.connected(shared.cluster, jobs, steps, settings) as cluster:
         yield cluster
+
+
+def _workers(
+    shared: Shared, jobs: list[Job], steps: list[Step], settings: Settings
+) -> "contextlib.AbstractContextManager[Workers | None]":
+    """The worker processes, which are started before the report's threads; none with a cluster."""
+    if shared.cluster is not None:
+        return contextlib.nullcontext()
+    return runner.started(jobs, steps, settings, shared.jobs)
 
 
 def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> "Montage | None":

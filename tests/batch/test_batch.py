@@ -68,9 +68,21 @@ def status(pid: int, key: str) -> int:
 
 
 def workers_of(command: int, mark: str) -> list[int]:
-    """The workers of a run: neither the command nor its helpers, which are its children."""
-    family = interrupt.descendants(mark)
-    return [pid for pid in family if pid != command and status(pid, "PPid") not in (command, 0, 1)]
+    """The workers of a run: its forks, or those of its server. Its other children are helpers."""
+    found = []
+    for pid in interrupt.descendants(mark):
+        parent = status(pid, "PPid")
+        is_fork = parent == command and words_of(pid) == words_of(command)
+        if pid != command and (is_fork or parent not in (command, 0, 1)):
+            found.append(pid)
+    return found
+
+
+def words_of(pid: int) -> bytes:
+    """The command line of a process; empty for one that has gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def eventually(found: Any, seconds: float = 20.0) -> Any:
@@ -389,10 +401,32 @@ def test_json_of_stray_bytes_is_unicode(run: Run, folder: Path, command: list[st
 # ---------------------------------------------------------------------------------------------------------------------
 # Workers that are killed, and how workers end
 
+# A command with threads of its own has its workers forked from a server.
+THREADED = {"OPENBLAS_NUM_THREADS": "2"}
+from_both = pytest.mark.parametrize("variables", [{}, THREADED], ids=["forks", "server"])
 
-def test_a_killed_worker_costs_one_image(folder: Path) -> None:
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is a server in any case")
+@from_both
+def test_where_workers_come_from(folder: Path, variables: dict[str, str]) -> None:
+    fill(folder / "in", 40, 200, 300)
+    mark, environment = marked("whence", **variables)
+    arguments = ["in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json"]
+    with started("convolve", *arguments, env=environment) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        parents = {status(pid, "PPid") for pid in workers_of(process.pid, mark)}
+        children = [pid for pid in interrupt.descendants(mark) if status(pid, "PPid") == process.pid]
+        process.communicate(timeout=60)
+    assert len(parents) == 1
+    assert (parents == {process.pid}) == (not variables)
+    assert len(children) == 2  # the workers, or the server and what watches over it
+
+
+@from_both
+def test_a_killed_worker_costs_one_image(folder: Path, variables: dict[str, str]) -> None:
     names = fill(folder / "in", 40, 200, 300)
-    mark, environment = marked("killed")
+    mark, environment = marked("killed", **variables)
     arguments = ["in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json"]
     with started("convolve", *arguments, env=environment) as process:
         assert process.stdout is not None
@@ -412,9 +446,11 @@ def test_a_killed_worker_costs_one_image(folder: Path) -> None:
     assert interrupt.wait_until_gone(mark) == []
 
 
-def test_a_worker_killed_while_it_writes_leaves_no_temporary_file(folder: Path) -> None:
+@from_both
+def test_a_worker_killed_while_it_writes_leaves_no_temporary_file(folder: Path, variables: dict[str, str]) -> None:
     fill(folder / "in", 30, 500, 700)
-    with started("convolve", "in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "none") as process:
+    arguments = ["in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "none"]
+    with started("convolve", *arguments, env=plain_environment(**variables)) as process:
         temporary = eventually(lambda: [p for p in folder.glob("out/.*") if re.search(r"-\d+-", p.name)])[0]
         found = re.search(r"-(\d+)-", temporary.name)
         assert found is not None
@@ -426,9 +462,10 @@ def test_a_worker_killed_while_it_writes_leaves_no_temporary_file(folder: Path) 
     assert len(left) in (29, 30)
 
 
-def test_each_of_many_killed_workers_costs_one_image(folder: Path) -> None:
+@from_both
+def test_each_of_many_killed_workers_costs_one_image(folder: Path, variables: dict[str, str]) -> None:
     fill(folder / "in", 60, 200, 300)
-    mark, environment = marked("many killed")
+    mark, environment = marked("many killed", **variables)
     killed: set[int] = set()
     with started(
         "convolve", "in", "-k", "blur", "-o", "out/", "-j", "3", "--report", "json", env=environment
@@ -450,7 +487,7 @@ def test_each_of_many_killed_workers_costs_one_image(folder: Path) -> None:
 def test_a_killed_fork_server_costs_little(folder: Path) -> None:
     """It goes with a worker, so that another server is needed."""
     fill(folder / "in", 40, 200, 300)
-    mark, environment = marked("server")
+    mark, environment = marked("server", **THREADED)
     with started(
         "convolve", "in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json", env=environment
     ) as process:
@@ -470,7 +507,7 @@ def test_a_killed_fork_server_costs_little(folder: Path) -> None:
 def test_a_slip_leaves_no_fork_server(folder: Path) -> None:
     """The server starts before all is known to be right."""
     fill(folder / "in", 4)
-    mark, environment = marked("slip")
+    mark, environment = marked("slip", **THREADED)
     with started("convolve", "in", "-k", "sobl-v", "-o", "out/", "-j", "2", env=environment) as process:
         _, told = process.communicate(timeout=60)
     assert process.returncode == 2
@@ -480,9 +517,12 @@ def test_a_slip_leaves_no_fork_server(folder: Path) -> None:
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_runs_on_after_the_end(folder: Path, number: signal.Signals | None, jobs: str) -> None:
+@from_both
+def test_nothing_runs_on_after_the_end(
+    folder: Path, variables: dict[str, str], number: signal.Signals | None, jobs: str
+) -> None:
     fill(folder / "in", 12 if number is None else 60, 150, 200)
-    mark, environment = marked("end")
+    mark, environment = marked("end", **variables)
     arguments = ["in", "-k", "blur", "-o", "out/", "-j", jobs, "--report", "none"]
     with started("convolve", *arguments, env=environment) as process:
         if number is not None:
@@ -498,6 +538,7 @@ def test_nothing_runs_on_after_the_end(folder: Path, number: signal.Signals | No
     if number in (signal.SIGINT, signal.SIGTERM):
         assert seconds < 2
         assert (out, err.count(b"\n")) == (b"", 1)
+    if number != signal.SIGKILL or jobs == "2":  # what was killed while it wrote leaves its file
         assert [name for name in after if name.startswith(".")] == []
     time.sleep(0.3)
     assert names_in(folder / "out") == after

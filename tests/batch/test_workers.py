@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import operator
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
@@ -129,6 +131,32 @@ def test_workers_end_with_their_parts_done(start: Start, tmp_path: Path) -> None
     workers.shutdown()
     assert future.result() == 3
     assert wait_for(tmp_path / "ended")
+
+
+NO_MORE_PROCESSES = """
+import operator, os
+from cnnfilter import batch
+os.environ |= dict.fromkeys(batch.BLAS_THREADS, "1")
+batch.is_command = True
+from cnnfilter.batch import workers
+def refused():
+    calls.append(workers.threading.active_count())
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+calls, fork = [], os.fork
+os.fork = refused
+several = workers.Workers(2, os.getpid, lambda made: made, os.getpid)
+os.fork = fork
+print(calls, [several.submit(operator.add, number, 1).result(20) for number in range(4)])
+several.shutdown()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked from the command")
+def test_workers_that_cannot_be_forked_are_started_later() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_MORE_PROCESSES], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[1] [1, 2, 3, 4]\n", "")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
