@@ -131,7 +131,7 @@ def _do(job: Job) -> list[tuple[Record, list[Written]]]:
 def _settled(done: list[tuple[Record, list[Written]]]) -> list[Record]:
     """The records, when the files have taken their places, which a worker would have to wait for.
 
-    Of a step's files that are left when one cannot do so none does, and all its records are failures: those up to the
+    When one cannot, those of its step that are left are removed, and the step's records are failures: all up to the
     next one for which files were written.
     """
     records, failure = [], None
@@ -166,7 +166,7 @@ def _leave_nothing() -> None:
 def _in_order(
     workers: "Workers", jobs: Sequence[Job], steps: list[Step], stopped: threading.Event
 ) -> Iterator[list[Record]]:
-    """The records of each job in the order of the jobs; AHEAD jobs a worker and those at work are not reported yet.
+    """The records of each job in the order of the jobs; at most 1 + AHEAD jobs a worker are under way or unreported.
 
     Once `stopped` is set no job is begun any more; those under way are reported. `workers` settle what they wrote.
     """

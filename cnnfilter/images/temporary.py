@@ -54,7 +54,7 @@ _later: ContextVar[list[Written] | None] = ContextVar("later", default=None)
 def settled_later() -> Iterator[list[Written]]:
     """In this thread `replacing` leaves files to whoever reads this list, who has to settle or to remove them.
 
-    To wait for the disk is half of the time that it takes to write a small picture; another process can do so.
+    So another process can wait for the disk while this one goes on.
     """
     files: list[Written] = []
     token = _later.set(files)

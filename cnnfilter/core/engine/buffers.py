@@ -1,7 +1,7 @@
 """How array operations walk over rows with gaps between them.
 
 NumPy copies such rows to a buffer, several at a time, where one takes less than a quarter of it, to call its loops less
-often: an addition of rows of 2,000 floats takes 0.27 ns a value then, and 0.08 without (0.5 and 0.1 before NumPy 2.3).
+often: an addition of rows of 2,000 floats takes 0.27 ns a value then, and 0.08 without (0.5 and 0.1 in NumPy 2.2).
 Operations that cast need the buffer, and a large one; the others here are better off with a small one.
 """
 

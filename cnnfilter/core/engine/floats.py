@@ -2,10 +2,10 @@
 
 A method is bound to the shape of an image once; each thread then has its own scratch, with the views of it that the
 same work finds again, and for every tile the padded samples under it are loaded, multiplied and handed on while they
-are in the cache. Methods mix samples across windows (a
-product of matrices meets every sample of its tile), so that NaN or infinity would spread, and 32 bits could overflow. A
-tile that holds such samples is done with the plain strategy in float64 instead: there a sample reaches its own windows
-only. Where tiles lie depends on shapes and types, never on the number of threads, and so do the bits of the result.
+are in the cache. Methods mix samples across windows (a product of matrices meets every sample of its tile), so that NaN
+or infinity would spread, and 32 bits could overflow. A tile that holds such samples is done with the plain strategy in
+float64 instead: there a sample reaches its own windows only. Where tiles lie depends on shapes and types, never on the
+number of threads, and so do the bits of the result.
 """
 
 import functools
