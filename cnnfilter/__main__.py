@@ -8,21 +8,22 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from cnnfilter import batch, signals
+from cnnfilter import signals
+
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
     gc.disable()  # what is being loaded is no garbage; `execute` starts the collector for images
-    batch.is_command = True
-    for variable in batch.BLAS_THREADS:  # bands have threads of their own, and all runs alike
+    for variable in BLAS_THREADS:  # read when NumPy is imported: bands have threads of their own, and all runs alike
         os.environ.setdefault(variable, "1")
     heeded = signals.heeded()
     for number in heeded:
         signal.signal(number, _end_at_once)
     from cnnfilter.cli.main import run
 
-    code = run()
+    code = run(is_process=True)
     for number in heeded:  # all is done; the interpreter's own end is not to be disturbed
         signal.signal(number, signal.SIG_IGN)
     if sys.gettrace() or sys.getprofile():  # who watches wants to see the end

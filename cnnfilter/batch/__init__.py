@@ -1,21 +1,17 @@
 """Many images, file to file; no Click, no rich."""
 
-import os
 import sys
 
 # Fewer images than this are done before workers have started.
 LEAST_FOR_WORKERS = 4
-# What libraries for linear algebra are told of threads, which they start when NumPy is loaded.
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
-# Whether this process runs the command and nothing else, so that all threads that it has are known.
-is_command = False
+# Whether this process runs the command and nothing else, so that nobody minds a fork.
+is_process = False
 
 
 def forks_workers() -> bool:
-    """Whether workers are to be forked from this process, which has no other thread then."""
-    quiet = all(os.environ.get(variable) == "1" for variable in BLAS_THREADS)
-    return is_command and quiet and sys.platform == "linux"
+    """Whether workers are forked from this process, as long as it has no other thread."""
+    return is_process and sys.platform == "linux"
 
 
 def worth_workers(images: int, asked: int | None, processors: int) -> bool:

@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import plain_environment
 
 from cnnfilter.batch import runner
 from cnnfilter.batch.report import Record
@@ -136,8 +137,7 @@ def test_workers_end_with_their_parts_done(start: Start, tmp_path: Path) -> None
 NO_MORE_PROCESSES = """
 import operator, os
 from cnnfilter import batch
-os.environ |= dict.fromkeys(batch.BLAS_THREADS, "1")
-batch.is_command = True
+batch.is_process = True
 from cnnfilter.batch import workers
 def refused():
     calls.append(workers.threading.active_count())
@@ -153,9 +153,9 @@ several.shutdown()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked from the command")
 def test_workers_that_cannot_be_forked_are_started_later() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", NO_MORE_PROCESSES], capture_output=True, text=True, timeout=60, check=False
-    )
+    environment = plain_environment(OPENBLAS_NUM_THREADS="1")
+    command = [sys.executable, "-c", NO_MORE_PROCESSES]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[1] [1, 2, 3, 4]\n", "")
 
 
