@@ -131,14 +131,14 @@ def _do(job: Job) -> list[tuple[Record, list[Written]]]:
 def _settled(done: list[tuple[Record, list[Written]]]) -> list[Record]:
     """The records, when the files have taken their places, which a worker would have to wait for.
 
-    When one cannot, those of its step that are left are removed, and the step's records are failures: all up to the
-    next one for which files were written.
+    When one cannot, those of its step that are left are removed, and the records that tell of them are failures. The
+    first record of a step has all its files.
     """
-    records, failure = [], None
+    records, failure, paths = [], None, set()
     for record, files in done:
         if files:
-            failure = _failure(files)
-        if failure and record.status == "ok" and record.output is not None:
+            failure, paths = _failure(files), {file.path for file in files}
+        if failure and record.status == "ok" and (files or record.output in paths):
             record = failed(record._replace(output_bytes=None), failure)
         records.append(record)
     return records

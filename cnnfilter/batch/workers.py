@@ -196,14 +196,23 @@ class Workers(Executor):
         self._places = [_Place(serve) for _ in range(count)]
         self._stopping = False
         if _can_fork_here():
-            with contextlib.suppress(OSError):  # no more processes are allowed: perhaps they are later
+            with contextlib.suppress(OSError):  # no more processes are allowed
                 for place in self._places:
                     place.fork(self._places)
         else:
             start_server()
-        self._threads = [threading.Thread(target=self._work, args=(place,), daemon=True) for place in self._places]
-        for thread in self._threads:
-            thread.start()
+        self._places = [place for place in self._places if place.process] or self._places
+        self._threads: list[threading.Thread] = []
+        for place in self._places:
+            thread = threading.Thread(target=self._work, args=(place,), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads are allowed
+                if not self._threads:
+                    raise
+                place.close()
+            else:
+                self._threads.append(thread)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have `fn(*args, **kwargs)` called by a worker."""
@@ -224,7 +233,7 @@ class Workers(Executor):
     @property
     def count(self) -> int:
         """The number of workers."""
-        return len(self._places)
+        return len(self._threads)
 
     @property
     def pids(self) -> list[int]:

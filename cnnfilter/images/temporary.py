@@ -16,11 +16,15 @@ _writer: ContextVar[str] = ContextVar("writer", default="")
 
 
 class Written(NamedTuple):
-    """A whole file that has not taken the place of `target` yet, the file that `path` leads to."""
+    """A whole file that has not taken the place of `target` yet, the file that `path` leads to.
+
+    `permissions` are those that it will have.
+    """
 
     unfinished: str
     target: str
     path: str
+    permissions: int
 
     def settle(self) -> None:
         """Have the system store its content, and let it take its place.
@@ -38,12 +42,12 @@ class Written(NamedTuple):
 
     def take_place(self) -> None:
         """What is stored takes the place of the target."""
-        os.chmod(self.unfinished, _permissions(self.target))
+        os.chmod(self.unfinished, self.permissions)
         os.replace(self.unfinished, self.target)
 
     def remove(self) -> None:
-        """Nothing of it is left, unless it has taken its place."""
-        with contextlib.suppress(FileNotFoundError):
+        """Nothing of it is left, unless it has taken its place, or cannot be removed."""
+        with contextlib.suppress(OSError):
             os.unlink(self.unfinished)
 
 
@@ -104,7 +108,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
             file.write(content.getbuffer())
         return
     # The name is chosen before the file is made, so that a signal at any moment finds what to remove.
-    written, later = Written(beside(target), target, path), _later.get()
+    written, later = Written(beside(target), target, path, _permissions(target)), _later.get()
     try:
         handle = os.open(written.unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(handle, "w+b") as file:

@@ -188,7 +188,7 @@ def test_files_of_a_step_after_one_that_cannot_settle_are_removed(tmp_path: Path
     first, second, third = (written(tmp_path, *names) for names in (["a"], ["b.0", "b.1", "b.2"], ["c"]))
     os.unlink(second[1].unfinished)
     tapped: list[tuple[Record, list[temporary.Written]]]
-    tapped = [(record("tap"), []), (record(None), []), (record("old", status="skipped"), [])]
+    tapped = [(record(second[2].path), []), (record(None), []), (record("old", status="skipped"), [])]
     done = [(record("a"), first), (record("b.0"), second), *tapped, (record("c"), third)]
     settled = runner._settled(done)
     assert [one.status for one in settled] == ["ok", "failed", "failed", "ok", "skipped", "ok"]
@@ -199,6 +199,26 @@ def test_files_of_a_step_after_one_that_cannot_settle_are_removed(tmp_path: Path
         assert one.trace is not None
         assert "OutputError" in one.trace
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b.0", "c"]
+
+
+def test_files_that_cannot_even_be_removed_are_failures_only(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    files = written(tmp_path / "out", "a", "b")
+    (tmp_path / "out").rename(tmp_path / "moved")
+    (tmp_path / "out").write_text("a file in place of the folder")
+    (settled,) = runner._settled([(record("a"), files)])
+    assert settled.status == "failed"
+    assert settled.error is not None
+    assert settled.error.endswith("a: cannot be written: not a directory")
+
+
+def test_a_failure_is_that_of_its_step_only(tmp_path: Path) -> None:
+    """Another one may write to a device, which is done when its worker has done it."""
+    files = written(tmp_path, "a", "tap")
+    os.unlink(files[0].unfinished)
+    tapped, other = record(str(tmp_path / "tap")), record(os.devnull)
+    settled = runner._settled([(record("a"), files), (tapped, []), (other, [])])
+    assert [one.status for one in settled] == ["failed", "failed", "ok"]
 
 
 def test_a_worker_without_its_parent_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from cnnfilter.core.engine import floats
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.threads import chosen
-from cnnfilter.core.engine.weights import OfWeights
+from cnnfilter.core.engine.weights import OfWeights, copied
 
 Array = NDArray[Any]
 
@@ -34,10 +34,10 @@ def planned(
     levels, weights = Levels(bias), task.weights
     if name is None or not _planned.takes(weights):
         return floats.Fused.of(task, method, levels, image, repeated=False)
-    own = weights.copy()
+    own = copied(weights)
     method.hold(own)
     made = floats.Fused.of(task._replace(weights=own), method, levels, image)
-    _planned.keep(weights, made, _key(name, bias))
+    _planned.keep(weights, own, made, _key(name, bias))
     return made
 
 

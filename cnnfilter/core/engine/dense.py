@@ -10,6 +10,7 @@ float64.
 Source: the Toeplitz form of a convolution, as in Golub and Van Loan, "Matrix Computations", 2013.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,10 +25,10 @@ from cnnfilter.core.engine.task import Correlation
 
 Array = NDArray[Any]
 
-# Rows and values a row of a tile; it is done in panels, side by side.
+# Rows and values a row under a tile; it is done in panels, side by side.
 ROWS, VALUES = 96, 3840
 # Values that a panel copies: 1 MB in float32. It has NARROW values a row in any case: with fewer, a product is slower
-# than one of more that BLAS has to copy; and a multiple of UNIT pixels: BLAS adds up whole vectors.
+# than one of more that BLAS has to copy; and a multiple of UNIT: BLAS adds up whole vectors.
 PANEL = 1 << 18
 NARROW, UNIT = 128, 16
 
@@ -50,11 +51,13 @@ class Dense:
         self.down = min(height(windows.extent[0]), outputs)
         parts = [toeplitz(column, self.down, windows.stride[0], windows.dilation[0]) for column in task.weights.T]
         self.matrix = np.stack(parts, axis=2).reshape(self.down, -1).astype(dtype)
-        self.rows = shares(outputs, max(ROWS, self.down), self.down)
-        self.columns = shares(columns, max(1, VALUES // self.channels))
+        step_y, step_x = windows.stride
+        self.rows = shares(outputs, max(ROWS // step_y, self.down), self.down)
+        self.columns = shares(columns, max(1, VALUES // (self.channels * step_x)))
+        unit = UNIT // math.gcd(UNIT, self.channels) if self.channels < NARROW else 1
         lines = self._height(parts[0].shape[1]) * len(parts)
         values = min(DIRECT // self.matrix.size, PANEL // lines)
-        self.across = shares(self.columns, max(1, max(NARROW, values) // self.channels), UNIT)
+        self.across = shares(self.columns, max(1, max(NARROW, values) // self.channels), unit)
         self.panels = -(-self.columns // self.across)
         under = (self.panels * self.across - 1) * windows.stride[1] + windows.extent[1]
         self.pitch = pitch(under * self.channels)

@@ -8,7 +8,7 @@ band of a small image), so that the same work finds it again.
 
 Methods for floats take their arrays piece by piece instead, from memory that is kept in the same way and grows to what
 has been taken most: 1 to 7 MB for most kernels and banks, up to 15 MB for large kernels or hundreds of channels. What
-they bind to it stays as well, and with it what they have made of a bank's weights, 4 MB at most.
+they bind to it stays as well, and with it what they have made of a bank's weights, 5 MB at most.
 """
 
 import math

@@ -11,20 +11,18 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.recent import Recent
-
 Array = NDArray[Any]
 Made = TypeVar("Made")
 
-# Banks of which something is kept, and values of the largest: 16 times 1 MB, and 4 MB of transforms, at most.
-MOST, LARGEST = 16, 1 << 18
+# Values of the largest bank of which something is kept, and of all together: 16 MB. Transforms are four times as large.
+LARGEST, MOST = 1 << 18, 1 << 22
 
 
 class _Known(NamedTuple, Generic[Made]):
     """What weights were, in which memory, and what was made of them."""
 
     memory: "weakref.ref[Array]"
-    content: bytes
+    content: Array
     made: Made
 
 
@@ -32,7 +30,7 @@ class OfWeights(Generic[Made]):
     """What was made of float32 weights, by where they lie, and by what else it depends on."""
 
     def __init__(self) -> None:
-        self._known: Recent[_Known[Made]] = Recent(MOST)
+        self._known: dict[Hashable, _Known[Made]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -49,18 +47,29 @@ class OfWeights(Generic[Made]):
     def get(self, weights: Array, key: Hashable = None) -> Made | None:
         """What was made of these weights for `key`."""
         known = self._known.get(_place(weights, key))
-        if known and known.memory() is _memory(weights) and known.content == weights.tobytes():
+        if known and known.memory() is _memory(weights) and np.array_equal(_bits(known.content), _bits(weights)):
             return known.made
         return None
 
-    def keep(self, weights: Array, made: Made, key: Hashable = None) -> None:
-        """Remember what was made of weights that are taken; it has to do without their memory."""
+    def keep(self, weights: Array, content: Array, made: Made, key: Hashable = None) -> None:
+        """Remember what was made of weights that are taken, and a copy of them; it has to do without their memory."""
         place, known = _place(weights, key), self._known
+        if content.size + sum(other.content.size for other in list(known.values())) > MOST:
+            known.clear()
 
         def forget(_: object) -> None:
             known.pop(place, None)
 
-        known.keep(place, _Known(weakref.ref(_memory(weights), forget), weights.tobytes(), made))
+        known[place] = _Known(weakref.ref(_memory(weights), forget), content, made)
+
+
+def copied(weights: Array) -> Array:
+    """A copy in the same layout, with which they are compared in less time."""
+    return weights.copy(order="K")
+
+
+def _bits(weights: Array) -> NDArray[np.uint32]:
+    return weights.view(np.uint32)
 
 
 def _memory(weights: Array) -> Any:

@@ -24,7 +24,7 @@ from cnnfilter.core.engine import outputs
 from cnnfilter.core.engine.floats import FLOAT32, in_own_memory, shares
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
-from cnnfilter.core.engine.weights import OfWeights
+from cnnfilter.core.engine.weights import OfWeights, copied
 
 Array = NDArray[Any]
 
@@ -79,7 +79,7 @@ def _remembered(weights: Array, g: Array) -> Array:
     transformed = _known.get(weights)
     if transformed is None:
         transformed = _transformed(weights, g, np.empty(shape, FLOAT32))
-        _known.keep(weights, transformed)
+        _known.keep(weights, copied(weights), transformed)
     return transformed
 
 

@@ -12,7 +12,12 @@ import numpy as np
 import pytest
 
 import cnnfilter
-from cnnfilter.core.engine import scratch, threads
+from cnnfilter.core.engine import dense, scratch, threads
+from cnnfilter.core.engine.dense import Dense
+from cnnfilter.core.engine.floats import FLOAT32, Fused
+from cnnfilter.core.engine.levels import Levels
+from cnnfilter.core.engine.task import Correlation
+from cnnfilter.core.geometry import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,3 +153,16 @@ def test_what_cannot_be_bound_leaves_memory_for_others() -> None:
     with scratch.pieces(key) as memory:
         assert memory.bound(key, lambda memory: 7) == 7
     assert len(scratch._pieces) == 1
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5, 17, 128, 300])
+@pytest.mark.parametrize("stride", [1, 2, 3, 8])
+@pytest.mark.parametrize("size", [3, 9, 15])
+def test_a_dense_kernel_takes_little_memory(channels: int, stride: int, size: int) -> None:
+    image = np.broadcast_to(np.uint8(0), (4000, 4000, channels))
+    task = Correlation(np.random.default_rng(1).random((size, size)), Windows.of((size, size), stride=stride), "edge")
+    method = Dense(task, image.shape, FLOAT32)
+    assert method.across <= method.columns + dense.UNIT
+    memory = scratch.Pieces()
+    Fused.of(task, method, Levels(), image).bound(memory)
+    assert memory._taken <= scratch.KEPT

@@ -166,11 +166,12 @@ def test_plans_and_transforms_end_with_the_weights() -> None:
 
 
 def test_few_are_kept_and_none_of_large_banks(monkeypatch: pytest.MonkeyPatch) -> None:
-    several = [bank(seed) for seed in range(weights.MOST + 3)]
+    several = [bank(seed) for seed in range(9)]
+    monkeypatch.setattr(weights, "MOST", 5 * several[0].size)
     for weight in several:
         cnnfilter.conv2d(IMAGE, weight)
-        assert 0 < len(planned()) <= weights.MOST
-        assert 0 < len(winograd._known) <= weights.MOST
+        assert 0 < len(planned()) <= 5
+        assert 0 < len(winograd._known) <= 5
     forget()
     monkeypatch.setattr(weights, "LARGEST", several[0].size - 1)
     for _ in range(3):
@@ -178,6 +179,24 @@ def test_few_are_kept_and_none_of_large_banks(monkeypatch: pytest.MonkeyPatch) -
     cnnfilter.conv2d(IMAGE, several[0].astype(np.float64))
     assert (len(planned()), len(winograd._known)) == (0, 0)
     assert [memory.key for memory in scratch._pieces] == [None] * len(scratch._pieces)
+
+
+def test_the_layers_of_a_network_are_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = [bank(seed) for seed in range(40)]
+    for layer in layers:
+        cnnfilter.conv2d(IMAGE, layer)
+    monkeypatch.setattr(engine, "plan", None)
+    for layer in layers:
+        cnnfilter.conv2d(IMAGE, layer)
+
+
+def test_weights_in_another_order_of_axes_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = noise(48, 48, 3, 3, seed=1).transpose(2, 3, 1, 0)  # as in files of PyTorch
+    expected = anew(IMAGE, weight)
+    forget()
+    first = cnnfilter.conv2d(IMAGE, weight).tobytes()
+    monkeypatch.setattr(engine, "plan", None)
+    assert cnnfilter.conv2d(IMAGE, weight).tobytes() == first == expected
 
 
 def test_layers_that_take_turns_keep_their_own() -> None:
@@ -192,8 +211,8 @@ def test_layers_that_take_turns_keep_their_own() -> None:
 def test_what_is_kept_of_weights_depends_on_its_key() -> None:
     known: OfWeights[str] = OfWeights()
     weight = bank()
-    known.keep(weight, "one", 1)
-    known.keep(weight, "two", 2)
+    known.keep(weight, weight.copy(), "one", 1)
+    known.keep(weight, weight.copy(), "two", 2)
     assert (known.get(weight, 1), known.get(weight[:], 2), known.get(weight, 3), known.get(weight.copy(), 1)) == (
         "one",
         "two",
