@@ -8,21 +8,18 @@ Format: "Portable Network Graphics (PNG) Specification (Third Edition)", W3C, 20
 """
 
 import struct
+import threading
 import zlib
-from collections import deque
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnfilter.core.engine.threads import threads
+from cnnfilter.core.engine.threads import share, threads
 from cnnfilter.images.image import Image
 from cnnfilter.images.recipes import Recipe, Rows, choose, rows_and_before
 from cnnfilter.images.row_filters import Bytes, filtered
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by samples a pixel: gray, gray and alpha, RGB, RGBA
@@ -55,13 +52,7 @@ def write(image: Image, file: IO[bytes], *, strip: bool = False) -> None:
     _chunk(file, b"IHDR", header)
     if not strip:
         _write_metadata(image, file)
-    adler = 1
-    head = b"\x78\x01"  # zlib's two bytes: deflate with a window of 32 KB
-    for band in _bands(rows, height, step, recipe):
-        adler = joined_adler(adler, band.adler, band.length)
-        tail = struct.pack(">I", adler) if band.is_last else b""
-        _chunk(file, b"IDAT", head, band.deflated, tail)
-        head = b""
+    _write_bands(file, rows, height, step, recipe)
     _chunk(file, b"IEND", b"")
 
 
@@ -98,8 +89,8 @@ def _interleaved(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def _bands(rows: Rows, height: int, step: int, recipe: Recipe) -> Iterator[Band]:
-    """All rows in bands of about the same size, in order."""
+def _write_bands(file: IO[bytes], rows: Rows, height: int, step: int, recipe: Recipe) -> None:
+    """All rows in bands of about the same size, which threads share."""
     row_bytes = rows(0, 1).shape[1]
     band_bytes = min(max(height * row_bytes // BANDS, LEAST_BAND), LARGEST_BAND)
     count = -(-height // max(1, band_bytes // row_bytes))
@@ -114,23 +105,34 @@ def _bands(rows: Rows, height: int, step: int, recipe: Recipe) -> Iterator[Band]
         deflated = recipe.deflated(body, before, last=last == height)
         return Band(deflated, zlib.adler32(body.data), body.size, last == height)
 
-    many = min(threads(), count)
-    if many == 1:
-        yield from map(band, range(count))
-        return
-    from concurrent.futures import ThreadPoolExecutor  # small images need no threads
+    stream = _Stream(file)
 
-    pool = ThreadPoolExecutor(many)
-    try:
-        under_way: deque[Future[Band]] = deque()
-        for number in range(count):
-            under_way.append(pool.submit(band, number))
-            if len(under_way) > 2 * many:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def work(numbers: Iterator[int]) -> int:
+        for number in numbers:
+            stream.add(number, band(number))
+        return 0
+
+    share(range(count), work, min(threads(), count))
+
+
+class _Stream:
+    """The zlib stream that bands make, in their order: it is written by the thread that has the next one."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._lock = file, threading.Lock()
+        self._waiting: dict[int, Band] = {}
+        self._written, self._adler = 0, 1
+
+    def add(self, number: int, band: Band) -> None:
+        """Write a band, and those that have waited for it."""
+        with self._lock:
+            self._waiting[number] = band
+            while (coming := self._waiting.pop(self._written, None)) is not None:
+                self._adler = joined_adler(self._adler, coming.adler, coming.length)
+                head = b"\x78\x01" if self._written == 0 else b""  # zlib's: deflate with a window of 32 KB
+                tail = struct.pack(">I", self._adler) if coming.is_last else b""
+                _chunk(self._file, b"IDAT", head, coming.deflated, tail)
+                self._written += 1
 
 
 def _write_metadata(image: Image, file: IO[bytes]) -> None:

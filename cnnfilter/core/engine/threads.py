@@ -1,7 +1,6 @@
 """How many threads one image gets, and bands handed out to them."""
 
 import contextlib
-import functools
 import os
 import sys
 import threading
@@ -97,12 +96,19 @@ def share(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: i
 def _shared_out(items: Iterable[Item], work: Callable[[Iterator[Item]], int], count: int) -> int:
     """`share` among more threads than one."""
     shared, helpers = _Shared(items, count), _helpers
-    tasks = [_Task(functools.partial(work, shared.items())) for _ in range(count - 1)]
+
+    def part() -> int:
+        try:
+            return work(shared.items())
+        finally:
+            shared.stop()  # after an error the others end with the item they have
+
+    tasks = [_Task(part) for _ in range(count - 1)]
     try:
         helpers.give(tasks)
         total = work(shared.items())
     finally:
-        shared.stop()  # after an error in this thread the others end with the item they have
+        shared.stop()
         for task in tasks:
             task.settle()
         helpers.take_back(tasks)
