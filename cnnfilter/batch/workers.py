@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -29,6 +30,8 @@ from cnnfilter.batch import forks_workers
 
 # A worker is asked to end, and made to after that many seconds.
 GRACE = 1.0
+# Seconds until it ends for a second time, where the first has had no effect.
+SOON = 0.01
 # Seconds from one attempt to start a worker to the next.
 RETRIES = (0.02, 0.2)
 
@@ -303,6 +306,7 @@ def _serve(initialize: Callable[[], object], orphaned: Callable[[], object], con
     signals.leave_to_parent()
     if signal.SIGTERM in signals.heeded():
         signal.signal(signal.SIGTERM, _leave)
+    sys.unraisablehook = _leave_later
     signals.unblock()
     os.environ["CNNFILTER_THREADS"] = "1"  # many images at once, one thread each
     initialize()
@@ -317,3 +321,12 @@ def _leave(number: int, frame: FrameType | None) -> None:
     """End with all cleanups on the way, which remove temporary files."""
     signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
+
+
+def _leave_later(told: "sys.UnraisableHookArgs") -> None:
+    """End in a moment, where that came in a callback, which cannot raise it; otherwise say what cannot be raised."""
+    if isinstance(told.exc_value, SystemExit) and hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _leave)
+        signal.setitimer(signal.ITIMER_REAL, SOON)
+    else:
+        sys.__unraisablehook__(told)

@@ -159,6 +159,40 @@ def test_workers_that_cannot_be_forked_are_started_later() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "[1] [1, 2, 3, 4]\n", "")
 
 
+IN_A_CALLBACK = """
+import os, signal, time, weakref
+from cnnfilter import batch
+batch.is_process = True
+from cnnfilter.batch.workers import WorkerDied, Workers
+class Thing:
+    pass
+def end(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    sum(range(1000))
+def job():
+    thing = Thing()
+    reference = weakref.ref(thing, end)
+    del thing
+    time.sleep(20)
+workers = Workers(1, os.getpid, lambda made: made, os.getpid)
+try:
+    print(workers.submit(job).result(20))
+except WorkerDied:
+    print("ended")
+workers.shutdown()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker does not know the test")
+def test_a_worker_that_is_ended_in_a_callback_ends_without_a_word() -> None:
+    began = time.monotonic()
+    environment = plain_environment(OPENBLAS_NUM_THREADS="1")
+    command = [sys.executable, "-c", IN_A_CALLBACK]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
+    assert time.monotonic() - began < 10
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Files that are settled by the command
 
