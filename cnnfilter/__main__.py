@@ -23,7 +23,7 @@ def main() -> None:
         signal.signal(number, _end_at_once)
     from cnnfilter.cli.main import run
 
-    code = run(is_process=True)
+    code = run(owns_process=True)
     for number in heeded:  # all is done; the interpreter's own end is not to be disturbed
         signal.signal(number, signal.SIG_IGN)
     if sys.gettrace() or sys.getprofile():  # who watches wants to see the end

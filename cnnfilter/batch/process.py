@@ -1,9 +1,9 @@
-"""One image, file to file: read, apply, map to samples, write, and a record of it."""
+"""One image, file to file: read, apply, map to samples, write, and records of it."""
 
 import os
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnfilter.batch.applying import Work, apply
 from cnnfilter.batch.outputs import check_depth
@@ -42,38 +42,54 @@ def check(steps: list[Step], settings: Settings, jobs: list[Job]) -> None:
         check_depth(settings, file_format)
 
 
-def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
+class Done(NamedTuple):
+    """What one step has come to: its records, and what the record of a failure tells of it."""
+
+    records: list[Record]
+    told: Record
+
+
+def process(job: Job, steps: list[Step], settings: Settings) -> list[Record]:
     """Do one job, a record an output; an image that cannot be read gives one record for all its outputs.
 
     An error becomes a failed record.
     """
+    return [record for done in by_steps(job, steps, settings) for record in done.records]
+
+
+def by_steps(job: Job, steps: list[Step], settings: Settings) -> Iterator[Done]:
+    """Do one job, as `process` does, step by step."""
     try:
-        yield from _process(job, steps, settings)
+        yield from _by_steps(job, steps, settings)
     except BrokenPipeError:  # of standard output
         raise
     except Exception as error:  # a fault of ours costs one image, not the batch
         told = f"internal error, please report it with --verbose: {type(error).__name__}: {error}"
         record = Record(job.source.path, operation=steps[0].operation, status="failed", error=told)
-        yield record._replace(exit_code=1, trace=trace_text(error))
+        yield _alone(record._replace(exit_code=1, trace=trace_text(error)))
 
 
-def _process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
+def _by_steps(job: Job, steps: list[Step], settings: Settings) -> Iterator[Done]:
     source, operation = job.source.path, steps[0].operation
     if job.source.skipped is not None:
-        yield Record(source, status="skipped", operation=operation, warnings=(job.source.skipped,))
+        yield _alone(Record(source, status="skipped", operation=operation, warnings=(job.source.skipped,)))
         return
     if job.source.error is not None:
-        yield failed(Record(source, operation=operation), FileError(source, job.source.error))
+        yield _alone(failed(Record(source, operation=operation), FileError(source, job.source.error)))
         return
     waiting = []
     for step, targets in _shares(job, steps):
         if _all_stay(targets, settings) and not job.height:
-            for target in targets:
-                yield described(step, None)._replace(input=source, output=target.path, status="skipped")
+            told = described(step, None)._replace(input=source, status="skipped")
+            yield Done([told._replace(output=target.path) for target in targets], told)
         else:
             waiting.append((step, targets))
     if waiting:
         yield from _done(job, waiting, settings)
+
+
+def _alone(record: Record) -> Done:
+    return Done([record], record)
 
 
 def _shares(job: Job, steps: list[Step]) -> Iterator[tuple[Step, list[Target]]]:
@@ -89,7 +105,7 @@ def _all_stay(targets: list[Target], settings: Settings) -> bool:
     return settings.maps == "grid" and settings.no_clobber and bool(paths) and all(map(os.path.lexists, paths))
 
 
-def _done(job: Job, waiting: list[tuple[Step, list[Target]]], settings: Settings) -> Iterator[Record]:
+def _done(job: Job, waiting: list[tuple[Step, list[Target]]], settings: Settings) -> Iterator[Done]:
     """Read the image, and do every step that is waiting for it."""
     source = job.source.path
     started = time.perf_counter()
@@ -98,18 +114,18 @@ def _done(job: Job, waiting: list[tuple[Step, list[Target]]], settings: Settings
         gathering = _gathering(job, image, [step for step, _ in waiting])
     except (CnnfilterError, MemoryError) as error:
         only = waiting[0][1][0].path if len(waiting) == 1 else None
-        yield failed(Record(source, only, operation=waiting[0][0].operation), error)
+        yield _alone(failed(Record(source, only, operation=waiting[0][0].operation), error))
         return
     preview = job.frames.show(image.pixels, image.alpha) if job.frames else None
     for step, targets in waiting:
+        told = described(step, None)._replace(input=source, output=targets[0].path, input_bytes=image.nbytes)
         try:
             records = apply(Work(step, image, settings, job.frames, gathering), source, targets)
         except (CnnfilterError, MemoryError) as error:
-            told = described(step, None)._replace(input=source, output=targets[0].path, input_bytes=image.nbytes)
             records = [failed(told, error)]
-        finished = time.perf_counter()
-        seconds = None if settings.dry_run else finished - started
-        yield from (record._replace(seconds=seconds, input_preview=preview) for record in records)
+        seconds = None if settings.dry_run else time.perf_counter() - started
+        besides: dict[str, Any] = {"seconds": seconds, "input_preview": preview}
+        yield Done([record._replace(**besides) for record in records], told._replace(**besides))
         started = time.perf_counter()
 
 

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 from cnnfilter.batch import worth_workers
 from cnnfilter.batch.paths import Job
 from cnnfilter.batch.process import process
-from cnnfilter.batch.records import failed
 from cnnfilter.batch.report import Record, Totals
 from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.engine.threads import processors
 from cnnfilter.core.vocabulary import STANDARD_STREAM
-from cnnfilter.errors import FileError
-from cnnfilter.images.files import settle
-from cnnfilter.images.temporary import Written, settled_later, sweep
+from cnnfilter.images.temporary import sweep
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -43,41 +40,42 @@ def run(
     They are done by `workers` or by a `cluster`, if there are any, otherwise in this process. A failure that would meet
     all that follow, as a full disk, ends the run.
     """
-    started = time.perf_counter()
+    began = time.perf_counter()
     totals, stopped = Totals(), threading.Event()
     if cluster is not None:
         _receive(cluster.records(jobs, stopped), jobs, totals, receive, stopped)
     elif workers is not None:
         _receive(_in_order(workers, jobs, steps, stopped), jobs, totals, receive, stopped)
     else:
-        here = (list(process(job, steps, settings)) for job in jobs if not stopped.is_set())
+        here = (process(job, steps, settings) for job in jobs if not stopped.is_set())
         _receive(here, jobs, totals, receive, stopped)
-    totals.seconds = time.perf_counter() - started
+    totals.seconds = time.perf_counter() - began
     return totals
 
 
 @contextlib.contextmanager
 def started(
-    jobs: Sequence[Job], steps: list[Step], settings: Settings, asked: int | None = None
+    jobs: Sequence[Job], steps: list[Step], settings: Settings, asked: int | None = None, *, fork: bool = False
 ) -> "Iterator[Workers | None]":
     """Workers for `run`, by default one a processor; None where they are not worth it or a standard stream takes part.
 
-    They end after their work when all is well, at once and with their temporary files otherwise. To be called before
-    this process has further threads: then it can be forked.
+    They end after their work when all is well, at once and with their temporary files otherwise. With `fork` they are
+    forked from this process, if it has no further threads yet.
     """
     if not worth_workers(len(jobs), asked, processors()) or settings.dry_run or uses_streams(jobs):
         yield None
         return
+    from cnnfilter.batch import committing
     from cnnfilter.batch.workers import Workers  # multiprocessing takes as long to load as a small image to filter
 
     count = min(asked or processors(), len(jobs))
-    workers = Workers(count, functools.partial(_tell, steps, settings), _settled, _leave_nothing)
+    begin = functools.partial(committing.begin, steps, settings)
+    workers = Workers(count, begin, committing.commit, committing.leave_nothing, fork=fork)
     try:
         yield workers
     except BaseException:
-        pids = workers.pids
         workers.shutdown(cancel_futures=True)
-        sweep(_targets(jobs), pids)
+        sweep(_targets(jobs), workers.pids)
         raise
     workers.shutdown()
 
@@ -106,70 +104,14 @@ def uses_streams(jobs: Sequence[Job]) -> bool:
     return any(STANDARD_STREAM in (job.source.path, *(target.path for target in job.targets)) for job in jobs)
 
 
-# What a worker was told at its start; weights that it has read stay there.
-_told: tuple[list[Step], Settings]
-# In a worker, the files that it has written for its last two jobs: this process may still have to settle those.
-_unsettled: deque[list[Written]] = deque(maxlen=2)
-
-
-def _tell(steps: list[Step], settings: Settings) -> None:
-    global _told
-    _told = steps, settings
-
-
-def _do(job: Job) -> list[tuple[Record, list[Written]]]:
-    """One job, in a worker: its records, and the files that were written for each and have to be settled."""
-    with settled_later() as files:
-        _unsettled.append(files)
-        done, told = [], 0
-        for record in process(job, *_told):
-            done.append((record, files[told:]))
-            told = len(files)
-    return done
-
-
-def _settled(done: list[tuple[Record, list[Written]]]) -> list[Record]:
-    """The records, when the files have taken their places, which a worker would have to wait for.
-
-    When one cannot, those of its step that are left are removed, and the records that tell of them are failures. The
-    first record of a step has all its files.
-    """
-    records, failure, paths = [], None, set()
-    for record, files in done:
-        if files:
-            failure, paths = _failure(files), {file.path for file in files}
-        if failure and record.status == "ok" and (files or record.output in paths):
-            record = failed(record._replace(output_bytes=None), failure)
-        records.append(record)
-    return records
-
-
-def _failure(files: list[Written]) -> FileError | None:
-    """Settle the files; why one could not be, and those after it are gone."""
-    for index, file in enumerate(files):
-        try:
-            settle(file)
-        except FileError as error:
-            for other in files[index + 1 :]:
-                other.remove()
-            return error
-    return None
-
-
-def _leave_nothing() -> None:
-    """In a worker whose parent is gone: nobody settles what it has written since."""
-    for files in _unsettled:
-        for file in files:
-            file.remove()
-
-
 def _in_order(
     workers: "Workers", jobs: Sequence[Job], steps: list[Step], stopped: threading.Event
 ) -> Iterator[list[Record]]:
     """The records of each job in the order of the jobs; at most 1 + AHEAD jobs a worker are under way or unreported.
 
-    Once `stopped` is set no job is begun any more; those under way are reported. `workers` settle what they wrote.
+    Once `stopped` is set no job is begun any more; those under way are reported. `workers` commit what they wrote.
     """
+    from cnnfilter.batch.committing import written
     from cnnfilter.batch.workers import WorkerDied
 
     window = workers.count * (1 + AHEAD)
@@ -177,7 +119,7 @@ def _in_order(
     coming = iter(jobs)
     while True:
         while not stopped.is_set() and len(under_way) < window and (job := next(coming, None)) is not None:
-            under_way.append((job, workers.submit(_do, job)))
+            under_way.append((job, workers.submit(written, job)))
         if not under_way:
             return
         job, future = under_way.popleft()

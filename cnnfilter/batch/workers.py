@@ -26,11 +26,10 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from cnnfilter import signals
-from cnnfilter.batch import forks_workers
 
-# A worker is asked to end, and made to after that many seconds.
+# Seconds that workers have to end in: half of them after they were asked to, then they are made to.
 GRACE = 1.0
-# Seconds until it ends for a second time, where the first has had no effect.
+# Seconds from a callback, which cannot raise a worker's end, to the next attempt.
 SOON = 0.01
 # Seconds from one attempt to start a worker to the next.
 RETRIES = (0.02, 0.2)
@@ -60,7 +59,7 @@ class WorkerDied(Exception):  # noqa: N818 - an event of the operating system's
 
 def start_method() -> str:
     """How workers are started: forked from a server, where there is forking and room for its socket, or spawned."""
-    if not _can_fork():
+    if not _has_server():
         return "spawn"
     try:
         folder = tempfile.gettempdir()
@@ -69,14 +68,15 @@ def start_method() -> str:
     return "forkserver" if len(os.fsencode(folder)) + SOCKET_BELOW <= LONGEST_SOCKET else "spawn"
 
 
-def _can_fork() -> bool:
+def _has_server() -> bool:
+    """Whether there can be a server on this system."""
     return "forkserver" in multiprocessing.get_all_start_methods()
 
 
-def _can_fork_here() -> bool:
-    """Whether this process can be forked: the command, while it has no other thread."""
+def _has_one_thread() -> bool:
+    """Whether this process is known to have no thread but this one: then it can be forked."""
     try:
-        return forks_workers() and len(os.listdir("/proc/self/task")) == 1
+        return len(os.listdir("/proc/self/task")) == 1
     except OSError:  # no /proc
         return False
 
@@ -86,13 +86,13 @@ def start_server() -> None:
 
     It loads what they need while this process goes on, and ends with it.
     """
-    if _can_fork():  # what is spawned there has the tracker, too
+    if _has_server():  # what is spawned there has the tracker, too
         signals.start_tracker()
     if start_method() != "forkserver":
         return
     from multiprocessing import forkserver
 
-    forkserver.set_forkserver_preload(["cnnfilter.batch.process"])
+    forkserver.set_forkserver_preload(["cnnfilter.batch.committing"])
     with signals.held_back():
         forkserver.ensure_running()
 
@@ -117,16 +117,18 @@ class _Place:
             self._connect("fork", serve)
 
     def send(self, call: Call) -> None:
-        """Give the worker something to do.
+        """Give the worker something to do; one that died in the meantime is replaced.
 
         Raises:
-            WorkerDied: it is gone, or none can be started.
+            WorkerDied: it is gone again, or none can be started.
         """
+        if self._connection is not None:
+            try:
+                return self._connection.send(call)
+            except OSError:
+                self.close()
         try:
-            if self._connection is None:
-                self._start()
-            assert self._connection
-            self._connection.send(call)
+            self._start().send(call)
         except (EOFError, OSError) as error:
             raise self._died() from error
 
@@ -145,6 +147,11 @@ class _Place:
             self.close()
             raise
 
+    def end(self) -> None:
+        """Ask the worker to end, so that it can tidy up."""
+        with contextlib.suppress(OSError, ValueError):
+            self.process.terminate()
+
     def close(self) -> None:
         """Let the worker end after what it has."""
         if self._connection is not None:
@@ -155,7 +162,7 @@ class _Place:
         self.close()
         return WorkerDied(self.process.pid if self.process else None)
 
-    def _start(self) -> None:
+    def _start(self) -> Connection:
         """Start a worker; a server that was killed takes no more calls, but a moment to be gone and be replaced."""
         for seconds in RETRIES:
             with contextlib.suppress(EOFError, OSError):
@@ -164,10 +171,11 @@ class _Place:
             time.sleep(seconds)
         return self._connect(start_method(), self._serve)
 
-    def _connect(self, method: str, serve: Callable[[Connection], None]) -> None:
+    def _connect(self, method: str, serve: Callable[[Connection], None]) -> Connection:
         """Start a process that serves, and be connected to it."""
         context = multiprocessing.get_context(method)
-        self._connection, theirs = context.Pipe()
+        ours, theirs = context.Pipe()
+        self._connection = ours
         process = context.Process(target=serve, args=(theirs,), daemon=True)  # type: ignore[attr-defined]
         try:
             process.start()
@@ -177,13 +185,15 @@ class _Place:
         finally:
             theirs.close()
         self.process = process
+        return ours
 
 
 class Workers(Executor):
     """`count` worker processes.
 
     Each calls `initialize` once, before its first job. Here `complete` makes results of what jobs give, on the thread
-    beside the worker. A worker calls `orphaned` after its last job, in case this process is no more.
+    beside the worker. A worker calls `orphaned` after its last job, in case this process is no more. With `fork` the
+    workers are forked from this process, if it has one thread.
     """
 
     def __init__(
@@ -192,13 +202,15 @@ class Workers(Executor):
         initialize: Callable[[], object],
         complete: Callable[[Any], Any],
         orphaned: Callable[[], object],
+        *,
+        fork: bool = False,
     ) -> None:
         self._complete = complete
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         serve = functools.partial(_serve, initialize, orphaned)
         self._places = [_Place(serve) for _ in range(count)]
         self._stopping = False
-        if _can_fork_here():
+        if fork and _has_one_thread():
             with contextlib.suppress(OSError):  # no more processes are allowed
                 for place in self._places:
                     place.fork(self._places)
@@ -241,19 +253,15 @@ class Workers(Executor):
     @property
     def pids(self) -> list[int]:
         """The process numbers of the workers."""
-        return [process.pid for process in self._processes() if process.pid is not None]
-
-    def _processes(self) -> list[Any]:
-        return [place.process for place in self._places if place.process is not None]
+        return [place.process.pid for place in self._places if place.process]
 
     def _kill(self) -> None:
-        """Ask every worker to end, so that it can tidy up, then make it."""
-        processes = self._processes()
-        for process in processes:
-            with contextlib.suppress(OSError, ValueError):
-                process.terminate()
+        """Ask every worker to end, then make it."""
+        places = [place for place in self._places if place.process]
+        for place in places:
+            place.end()
         until = time.monotonic() + GRACE / 2
-        for process in processes:
+        for process in [place.process for place in places]:
             with contextlib.suppress(OSError, ValueError, AssertionError):
                 process.join(max(0, until - time.monotonic()))
                 if process.is_alive():
@@ -297,6 +305,8 @@ class Workers(Executor):
             except BaseException as error:  # such as a job that cannot be pickled
                 job.future.set_exception(error)
             else:
+                if self._stopping:  # others were asked to end before this one was there
+                    place.end()
                 return job
         return None
 
@@ -310,11 +320,20 @@ def _serve(initialize: Callable[[], object], orphaned: Callable[[], object], con
     signals.unblock()
     os.environ["CNNFILTER_THREADS"] = "1"  # many images at once, one thread each
     initialize()
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            function, arguments, named = connection.recv()
-            connection.send(function(*arguments, **named))
+    while (call := _received(connection)) is not None:
+        function, arguments, named = call
+        made = function(*arguments, **named)
+        with contextlib.suppress(OSError):  # if there is nobody any more, no call will come either
+            connection.send(made)
     orphaned()
+
+
+def _received(connection: Connection) -> Call | None:
+    """The next call; None when the connection has been closed."""
+    with contextlib.suppress(EOFError, OSError):
+        call: Call = connection.recv()
+        return call
+    return None
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cnnfilter import batch, signals
+from cnnfilter import signals
 from cnnfilter.cli.stderr import complain
 from cnnfilter.errors import CnnfilterError, ParameterError
 
@@ -75,18 +75,17 @@ for name, does in COMMANDS.items():
     cli.add_command(click.Command(name, short_help=does))
 
 
-def run(arguments: Sequence[str] | None = None, *, is_process: bool = False) -> int:
-    """Run the command and return its exit code; `is_process` where the process is there for nothing else.
+def run(arguments: Sequence[str] | None = None, *, owns_process: bool = False) -> int:
+    """Run the command and return its exit code; `owns_process` where the process is there for nothing else.
 
     0 all done; 1 some image failed or is missing; 2 wrong usage, nothing done; 129, 143 terminated, 130 interrupted;
     141 the reader of standard output has gone.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    batch.is_process = is_process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal's encoding does not
             stream.reconfigure(errors="backslashreplace")
-    state = {"verbose": False}
+    state = {"verbose": False, "owns_process": owns_process}
     try:
         with _signals():
             code = _invoke(words, state)

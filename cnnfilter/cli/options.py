@@ -2,12 +2,13 @@
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import click
 
-from cnnfilter.batch import LEAST_FOR_WORKERS, forks_workers, worth_workers
+from cnnfilter.batch import LEAST_FOR_WORKERS, worth_workers
 from cnnfilter.cli import completion
 from cnnfilter.cli.help import OTHERS, under
 from cnnfilter.core.vocabulary import ALPHAS, DEPTHS, GRAYS, MAPPINGS
@@ -163,6 +164,12 @@ def shared_options(command: Command) -> Command:
         return command(shared, **values)
 
     return decorated(with_shared, SHARED)
+
+
+def forks_workers() -> bool:
+    """Whether workers are forked from this process: on Linux, where it is there for the command alone."""
+    state = click.get_current_context().obj
+    return sys.platform == "linux" and isinstance(state, dict) and state["owns_process"]
 
 
 def _will_want_workers(shared: Shared) -> bool:

@@ -11,7 +11,7 @@ from cnnfilter.batch.paths import Job, Source
 from cnnfilter.batch.process import check
 from cnnfilter.batch.settings import Maps, Settings, Step
 from cnnfilter.cli.misplaced import misplaced_file, refuse_misplaced
-from cnnfilter.cli.options import Shared
+from cnnfilter.cli.options import Shared, forks_workers
 from cnnfilter.cli.reporting import Reporter
 from cnnfilter.cli.stderr import complain
 from cnnfilter.core.engine import threads
@@ -128,7 +128,7 @@ def _workers(
     """The worker processes, which are started before the report's threads; none with a cluster."""
     if shared.cluster is not None:
         return contextlib.nullcontext()
-    return runner.started(jobs, steps, settings, shared.jobs)
+    return runner.started(jobs, steps, settings, shared.jobs, fork=forks_workers())
 
 
 def _montage(shared: Shared, settings: Settings, jobs: list[Job]) -> "Montage | None":

@@ -272,14 +272,14 @@ def write(path: str, image: Image, file_format: Format, options: WriteOptions) -
         raise FileError(path, f"cannot be written as {file_format.name}: {error}") from error
 
 
-def settle(written: temporary.Written) -> None:
-    """Let a file take its place that was written where files are settled later.
+def commit(written: temporary.Written) -> None:
+    """Let a file take its place that was written where files are committed later.
 
     Raises:
         OutputError: it cannot; what was there before still is.
     """
     try:
-        written.settle()
+        written.commit()
     except OSError as error:
         raise _unwritten(written.path, error) from error
 

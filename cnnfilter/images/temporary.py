@@ -26,7 +26,7 @@ class Written(NamedTuple):
     path: str
     permissions: int
 
-    def settle(self) -> None:
+    def commit(self) -> None:
         """Have the system store its content, and let it take its place.
 
         Raises:
@@ -55,8 +55,8 @@ _later: ContextVar[list[Written] | None] = ContextVar("later", default=None)
 
 
 @contextlib.contextmanager
-def settled_later() -> Iterator[list[Written]]:
-    """In this thread `replacing` leaves files to whoever reads this list, who has to settle or to remove them.
+def committed_later() -> Iterator[list[Written]]:
+    """In this thread `replacing` leaves files to whoever reads this list, who has to commit or to remove them.
 
     So another process can wait for the disk while this one goes on.
     """
@@ -90,7 +90,7 @@ def sweep(paths: Iterable[str | None], writers: Iterable[str | int]) -> None:
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(prefixes):
-                    with contextlib.suppress(FileNotFoundError):
+                    with contextlib.suppress(OSError):  # such as one that is still open elsewhere
                         os.unlink(entry.path)
 
 

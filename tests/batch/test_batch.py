@@ -315,7 +315,7 @@ def test_a_few_files_need_no_workers(
     class WorkersAsked(BaseException):
         pass
 
-    def refuse(*arguments: Any) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
         raise WorkersAsked
 
     monkeypatch.setattr(workers, "Workers", refuse)

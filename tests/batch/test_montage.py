@@ -51,7 +51,7 @@ def exhibits_of(path: str, *steps: Step, height: int = 1450) -> list[Exhibit]:
     (source,) = find_sources([path])
     results: list[Result] = [result for step in steps for result in step.results]
     (job,) = plan_jobs([source], results, str(Path(path).parent / "out") + "/", None)
-    records = list(process(job._replace(height=height), list(steps), settings))
+    records = process(job._replace(height=height), list(steps), settings)
     assert [record.error for record in records] == [None] * len(records)
     return [record.exhibit for record in records if record.exhibit is not None]
 

@@ -1,27 +1,26 @@
-"""Worker processes as an executor, and the files that they leave to be settled."""
+"""Worker processes as an executor."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
 import os
+import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import plain_environment
 
-from cnnfilter.batch import runner
-from cnnfilter.batch.report import Record
 from cnnfilter.batch.workers import WorkerDied, Workers
-from cnnfilter.images import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Start = Callable[..., Workers]
 
@@ -40,6 +39,18 @@ def wait_for(place: Path) -> bool:
     while not place.exists() and time.monotonic() < until:
         time.sleep(0.005)
     return place.exists()
+
+
+def wait_for_end(pid: int) -> None:
+    """Until the process does nothing any more."""
+    until = time.monotonic() + PATIENCE
+    with contextlib.suppress(OSError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < until
+            time.sleep(0.005)
+
+
+in_proc = pytest.mark.skipif(sys.platform != "linux", reason="processes and threads are looked up in /proc")
 
 
 @pytest.fixture
@@ -115,6 +126,28 @@ def test_a_worker_that_dies_costs_its_job_and_is_replaced(start: Start, waiting:
     assert pids != {pid}
 
 
+@in_proc
+def test_a_worker_that_died_idle_costs_nothing(start: Start) -> None:
+    workers = start()
+    pid = workers.submit(os.getpid).result(PATIENCE)
+    os.kill(pid, signal.SIGKILL)
+    wait_for_end(pid)
+    assert workers.submit(os.getpid).result(PATIENCE) not in (pid, os.getpid())
+
+
+@in_proc
+@pytest.mark.parametrize("moment", [0.0, 0.002, 0.01, 0.05, 0.1])
+def test_no_worker_outlives_an_interrupted_run(start: Start, moment: float) -> None:
+    """Not even one that was just being started."""
+    workers = start(2)
+    for _ in range(4):
+        workers.submit(time.sleep, 5 * PATIENCE)
+    time.sleep(moment)
+    workers.shutdown(cancel_futures=True)
+    for pid in workers.pids:
+        wait_for_end(pid)
+
+
 def test_a_job_that_was_cancelled_is_not_done(start: Start, tmp_path: Path) -> None:
     workers = start()
     first = workers.submit(time.sleep, 0.3)
@@ -126,7 +159,7 @@ def test_a_job_that_was_cancelled_is_not_done(start: Start, tmp_path: Path) -> N
     assert not (tmp_path / "second").exists()
 
 
-def test_workers_end_with_their_parts_done(start: Start, tmp_path: Path) -> None:
+def test_workers_that_have_ended_were_called_orphaned(start: Start, tmp_path: Path) -> None:
     workers = start(2, orphaned=functools.partial(os.makedirs, str(tmp_path / "ended"), exist_ok=True))
     future = workers.submit(operator.add, 1, 2)
     workers.shutdown()
@@ -135,34 +168,55 @@ def test_workers_end_with_their_parts_done(start: Start, tmp_path: Path) -> None
 
 
 NO_MORE_PROCESSES = """
-import operator, os
-from cnnfilter import batch
-batch.is_process = True
+import operator, os, threading
 from cnnfilter.batch import workers
 def refused():
-    calls.append(workers.threading.active_count())
+    calls.append(threading.active_count())
     raise BlockingIOError(11, "Resource temporarily unavailable")
 calls, fork = [], os.fork
 os.fork = refused
-several = workers.Workers(2, os.getpid, lambda made: made, os.getpid)
+several = workers.Workers(2, os.getpid, lambda made: made, os.getpid, fork=True)
 os.fork = fork
 print(calls, [several.submit(operator.add, number, 1).result(20) for number in range(4)])
 several.shutdown()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked from the command")
-def test_workers_that_cannot_be_forked_are_started_later() -> None:
+def program(text: str) -> subprocess.CompletedProcess[str]:
+    """A process with one thread, that workers can be forked from."""
     environment = plain_environment(OPENBLAS_NUM_THREADS="1")
-    command = [sys.executable, "-c", NO_MORE_PROCESSES]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-c", text]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@in_proc
+def test_workers_that_cannot_be_forked_are_started_later() -> None:
+    done = program(NO_MORE_PROCESSES)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[1] [1, 2, 3, 4]\n", "")
+
+
+WITH_AN_ERROR = """
+import operator, os
+from cnnfilter.batch.workers import WorkerDied, Workers
+workers = Workers(1, os.getpid, lambda made: made, os.getpid, fork=True)
+try:
+    workers.submit(os.stat, "/no/such/file").result(20)
+except WorkerDied:
+    print("ended", workers.submit(operator.add, 1, 2).result(20))
+workers.shutdown()
+"""
+
+
+@in_proc
+def test_an_error_in_a_job_is_not_taken_for_the_end_of_work() -> None:
+    """Even if it is one that a closed connection raises, and of which nothing would be said."""
+    done = program(WITH_AN_ERROR)
+    assert (done.returncode, done.stdout) == (0, "ended 3\n")
+    assert "FileNotFoundError" in done.stderr
 
 
 IN_A_CALLBACK = """
 import os, signal, time, weakref
-from cnnfilter import batch
-batch.is_process = True
 from cnnfilter.batch.workers import WorkerDied, Workers
 class Thing:
     pass
@@ -174,7 +228,7 @@ def job():
     reference = weakref.ref(thing, end)
     del thing
     time.sleep(20)
-workers = Workers(1, os.getpid, lambda made: made, os.getpid)
+workers = Workers(1, os.getpid, lambda made: made, os.getpid, fork=True)
 try:
     print(workers.submit(job).result(20))
 except WorkerDied:
@@ -183,81 +237,9 @@ workers.shutdown()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker does not know the test")
+@in_proc
 def test_a_worker_that_is_ended_in_a_callback_ends_without_a_word() -> None:
     began = time.monotonic()
-    environment = plain_environment(OPENBLAS_NUM_THREADS="1")
-    command = [sys.executable, "-c", IN_A_CALLBACK]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = program(IN_A_CALLBACK)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
     assert time.monotonic() - began < 10
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Files that are settled by the command
-
-
-def written(folder: Path, *names: str) -> list[temporary.Written]:
-    """Whole files that have not taken their places."""
-    with temporary.settled_later() as files:
-        for name in names:
-            with temporary.replacing(str(folder / name)) as file:
-                file.write(name.encode())
-    return files
-
-
-def record(name: str | None, **others: Any) -> Record:
-    return Record("in.png", name, operation="convolve", output_bytes=5)._replace(**others)
-
-
-def test_records_are_as_they_were_when_their_files_have_settled(tmp_path: Path) -> None:
-    records = [record("a.png"), record(None), record("b.png", status="skipped")]
-    done = list(zip(records, [written(tmp_path, "a.png"), written(tmp_path, "c.png", "d.png"), []], strict=True))
-    assert runner._settled(done) == records
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {n: n for n in ("a.png", "c.png", "d.png")}
-
-
-def test_files_of_a_step_after_one_that_cannot_settle_are_removed(tmp_path: Path) -> None:
-    """Its records are failures, which say so; those of the steps around it are not."""
-    first, second, third = (written(tmp_path, *names) for names in (["a"], ["b.0", "b.1", "b.2"], ["c"]))
-    os.unlink(second[1].unfinished)
-    tapped: list[tuple[Record, list[temporary.Written]]]
-    tapped = [(record(second[2].path), []), (record(None), []), (record("old", status="skipped"), [])]
-    done = [(record("a"), first), (record("b.0"), second), *tapped, (record("c"), third)]
-    settled = runner._settled(done)
-    assert [one.status for one in settled] == ["ok", "failed", "failed", "ok", "skipped", "ok"]
-    for one in settled[1:3]:
-        assert one.error is not None
-        assert one.error.endswith("b.1: cannot be written: no such file or directory")
-        assert (one.exit_code, one.output_bytes, one.is_final) == (1, None, False)
-        assert one.trace is not None
-        assert "OutputError" in one.trace
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b.0", "c"]
-
-
-def test_files_that_cannot_even_be_removed_are_failures_only(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    files = written(tmp_path / "out", "a", "b")
-    (tmp_path / "out").rename(tmp_path / "moved")
-    (tmp_path / "out").write_text("a file in place of the folder")
-    (settled,) = runner._settled([(record("a"), files)])
-    assert settled.status == "failed"
-    assert settled.error is not None
-    assert settled.error.endswith("a: cannot be written: not a directory")
-
-
-def test_a_failure_is_that_of_its_step_only(tmp_path: Path) -> None:
-    """Another one may write to a device, which is done when its worker has done it."""
-    files = written(tmp_path, "a", "tap")
-    os.unlink(files[0].unfinished)
-    tapped, other = record(str(tmp_path / "tap")), record(os.devnull)
-    settled = runner._settled([(record("a"), files), (tapped, []), (other, [])])
-    assert [one.status for one in settled] == ["failed", "failed", "ok"]
-
-
-def test_a_worker_without_its_parent_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_unsettled", [written(tmp_path, "a", "b"), written(tmp_path, "c")])
-    settled = runner._unsettled[0][0]
-    settled.settle()
-    runner._leave_nothing()
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]

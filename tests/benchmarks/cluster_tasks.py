@@ -62,10 +62,10 @@ def stand_in() -> None:
     import cnnfilter.batch.process as module
     from cnnfilter.batch.report import Record, shape_fields
 
-    def process(job: Job, steps: list[Step], settings: Settings) -> Iterator[Record]:
+    def process(job: Job, steps: list[Step], settings: Settings) -> list[Record]:
         shapes = shape_fields((768, 1024, 3), (768, 1024, 3))
         kept: dict[str, Any] = {"kernel": "sobel-v", "kernel_shape": (3, 3), "output_bytes": 123456, "seconds": 0.001}
-        yield Record(job.source.path, job.targets[0].path, "ok", "convolve", **kept, **shapes)
+        return [Record(job.source.path, job.targets[0].path, "ok", "convolve", **kept, **shapes)]
 
     module.process = process
     import os

@@ -311,46 +311,46 @@ def test_encoded_bytes_are_those_of_the_file(folder: Path, name: str) -> None:
 
 def written_for_later(place: Path) -> temporary.Written:
     """A file with b"new" in it that has not taken its place."""
-    with temporary.settled_later() as left, temporary.replacing(str(place)) as file:
+    with temporary.committed_later() as left, temporary.replacing(str(place)) as file:
         file.write(b"new")
     (written,) = left
     return written
 
 
-def test_a_file_that_is_settled_later_is_not_there_before(folder: Path) -> None:
+def test_a_file_that_is_committed_later_is_not_there_before(folder: Path) -> None:
     place = folder / "picture.png"
     place.write_bytes(b"old")
     place.chmod(0o640)
     written = written_for_later(place)
     assert place.read_bytes() == b"old"
-    files.settle(written)
+    files.commit(written)
     assert (place.read_bytes(), place.stat().st_mode & 0o777) == (b"new", 0o640)
     assert list(folder.iterdir()) == [place]
-    written.remove()  # as one does who cannot know that it has been settled
+    written.remove()  # as one does who cannot know that it has been committed
     assert place.read_bytes() == b"new"
 
 
-def test_a_file_that_is_settled_later_keeps_the_link_to_it(folder: Path) -> None:
+def test_a_file_that_is_committed_later_keeps_the_link_to_it(folder: Path) -> None:
     (folder / "there").mkdir()
     link = folder / "picture.png"
     link.symlink_to(folder / "there" / "real.png")
-    files.settle(written_for_later(link))
+    files.commit(written_for_later(link))
     assert link.is_symlink()
     assert (folder / "there" / "real.png").read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("mask", [0o777, 0o700, 0o200])
-def test_a_file_that_is_settled_later_can_be_opened_whatever_the_umask(
+def test_a_file_that_is_committed_later_can_be_opened_whatever_the_umask(
     folder: Path, umask: Callable[[int], None], mask: int
 ) -> None:
     umask(mask)
     written = written_for_later(folder / "picture.png")
     assert Path(written.unfinished).stat().st_mode & 0o777 == 0o600
-    files.settle(written)
+    files.commit(written)
     assert (folder / "picture.png").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-def test_a_file_that_cannot_be_settled_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_committed_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = folder / "picture.png"
     place.write_bytes(b"old")
     written = written_for_later(place)
@@ -360,7 +360,7 @@ def test_a_file_that_cannot_be_settled_changes_nothing(folder: Path, monkeypatch
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match=r"picture\.png: cannot be written: no space left on device") as caught:
-        files.settle(written)
+        files.commit(written)
     assert caught.value.is_lasting
     assert list(folder.iterdir()) == [place]
     assert place.read_bytes() == b"old"

@@ -112,7 +112,7 @@ def _do(worker: Any, told: Told, name: str, jobs: "list[Job]", base: str) -> Ans
             if not _is_wanted(worker):
                 break
             placed = _placed(job, base)
-            found = list(process(placed, *told.work))
+            found = process(placed, *told.work)
             if any(record.status == "failed" for record in found) and not os.path.lexists(placed.source.path):
                 unseen.append(index)
             records.append([_as_named(record, job, base) for record in found])

@@ -79,7 +79,7 @@ class Pieces:
         made.fill(value)
         return made
 
-    def settle(self) -> None:
+    def give_back(self) -> None:
         """All pieces are given back; the next time there is room for as many."""
         if self._memory.size < self._taken:  # some are not of this memory
             if self._taken <= KEPT:
@@ -141,7 +141,7 @@ def pieces(key: object = None) -> Iterator[Pieces]:
     try:
         yield memory
     finally:
-        memory.settle()
+        memory.give_back()
         _pieces.append(memory)
         del _pieces[: max(0, len(_pieces) - latest())]
 

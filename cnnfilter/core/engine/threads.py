@@ -110,7 +110,7 @@ def _shared_out(items: Iterable[Item], work: Callable[[Iterator[Item]], int], co
     finally:
         shared.stop()
         for task in tasks:
-            task.settle()
+            task.wait()
         helpers.take_back(tasks)
     return total + sum(task.result() for task in tasks)
 
@@ -141,7 +141,7 @@ class _Task:
         finally:
             self._ended.release()
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         """Wait for its end where it has begun; otherwise it never will."""
         if self._begun.acquire(blocking=False):
             self._work = None

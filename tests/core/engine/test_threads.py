@@ -86,12 +86,12 @@ def test_work_that_a_busy_helper_never_began_is_not_held(helpers: threads._Helpe
     seen = weakref.ref(bulky)
     late = threads._Task(lambda held=bulky: 7)  # type: ignore[misc]
     helpers._tasks.put(late)  # type: ignore[union-attr]
-    late.settle()
+    late.wait()
     del bulky
     assert seen() is None
     assert late.result() == 0
     go_on.set()
-    blocking[0].settle()
+    blocking[0].wait()
     assert blocking[0].result() == 1
 
 
