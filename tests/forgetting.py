@@ -8,7 +8,6 @@ from cnnfilter.core.recent import Recent
 def forget() -> None:
     """Drop what repeated calls find again."""
     convolution._recent, pooling._recent = Recent(), Recent()
-    convolution._known.clear()
     banks._planned.clear()
     winograd._known.clear()
     for remembered in (prepared._remembered, means._plan, extremes._plan):

@@ -227,49 +227,28 @@ def conv2d(
     from cnnfilter.core.engine import banks, small  # with the methods for floats, which few kernels need
 
     name = small.key(x, weight, bias, stride, padding, pad_mode, dilation, groups)
-    if name:
-        result = small.responses(name, x, weight, bias)
-        result = banks.responses(name, x, weight, bias) if result is None else result
-        if result is not None:
-            return result
+    known = banks.responses(name, x, weight, bias) if name else None
+    if known is not None:
+        return known
     image, bank = as_image(x, parameter="x"), as_numbers(weight, "weight")
-    checked = _known.get(name)
-    way = checked or _way(image, bank, stride, padding, pad_mode, dilation, groups)
+    windows, groups = _windows_of(image, bank, stride, padding, dilation, groups)
     bank = bank if bank.dtype == np.float32 else bank.astype(np.float64)
-    task = Correlation(bank, way.windows, way.pad_mode, groups=way.groups)
+    task = Correlation(bank, windows, parse_pad_mode(pad_mode), groups=groups)
     filters = bank.shape[3]
     offsets = np.zeros(filters) if bias is None else as_numbers(bias, "bias").astype(np.float64)
     if offsets.shape != (filters,):
         raise UnfitError("bias", f"{filters} numbers are needed, one a filter; an array of shape {offsets.shape} came")
-    if name and checked is None:
-        if not small.keep(name, task, image.shape):
-            _known.keep(name, way)
-        elif (result := small.responses(name, x, weight, bias)) is not None:
-            return result
+    if name and small.keep(name, task, image.shape):
+        known = small.responses(name, x, weight, bias)
+        if known is not None:
+            return known
     return engine.responses(task, image, offsets, name)
 
 
-class _Way(NamedTuple):
-    """How a bank goes over an image: what was said, checked."""
-
-    windows: Windows
-    pad_mode: PadMode
-    groups: int
-
-
-_known: Recent[_Way] = Recent()  # of banks that are not small: those are kept by `small`
-
-
-def _way(
-    image: NDArray[Any],
-    bank: NDArray[Any],
-    stride: PairLike,
-    padding: PaddingLike,
-    pad_mode: str,
-    dilation: PairLike,
-    groups: int,
-) -> _Way:
-    """The way of a bank of filters.
+def _windows_of(
+    image: NDArray[Any], bank: NDArray[Any], stride: PairLike, padding: PaddingLike, dilation: PairLike, groups: int
+) -> tuple[Windows, int]:
+    """The windows of a bank of filters, and its groups.
 
     Raises:
         ParameterError: shapes that do not fit each other, or an argument that cannot be used.
@@ -285,4 +264,4 @@ def _way(
             f"{inputs} channels x {groups} groups and {filters} filters do not fit {image.shape[2]} channels of input",
         )
     windows = Windows.of((bank.shape[0], bank.shape[1]), stride=stride, padding=padding, dilation=dilation)
-    return _Way(windows, parse_pad_mode(pad_mode), groups)
+    return windows, groups

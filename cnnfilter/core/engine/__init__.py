@@ -8,7 +8,7 @@ size in between. kernel -> program (what to add to what) -> plan (where, for thi
 for the smallest images it is never slower: a program has no more operations than its kernel has taps.
 
 Floats have theirs, too: a method of `methods`, which makes whole tiles of sums by products of matrices; `floats`
-loads the tiles and hands them out. Small banks of filters are prepared once, by `small`.
+loads the tiles and hands them out. Banks of filters are prepared once for images that repeat, by `small` and `banks`.
 """
 
 from collections.abc import Callable, Hashable, Iterator

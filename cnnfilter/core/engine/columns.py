@@ -47,11 +47,11 @@ class Columns:
         layout = "planes" if self.planar else "pixels"
         self.why = f"a bank of {height} x {width} over {shape[2]} channels; windows copied by {layout}, in float32"
 
-    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
+    def bind(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         return in_own_memory(self, samples, memory, self.filters)
 
-    def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
+    def bind_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
         """Sums of what is in `samples`, plus `bias`: of one group by one more tap, over samples of 1."""
         if self.groups == 1:
             operands = self.operands(samples, memory, with_bias=bool(bias.any()))

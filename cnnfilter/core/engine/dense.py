@@ -68,23 +68,23 @@ class Dense:
         """Rows of samples under a tile; `under` of them lie under the rows of a product."""
         return (self.rows - self.down) * self.windows.stride[0] + under
 
-    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
+    def bind(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         count, size = self.windows.size[1], self.dtype.itemsize
         under, bands = self.matrix.shape[1] // count, self.rows // self.down
-        (down, step), (_, apart) = self.windows.stride, self.windows.dilation
-        pixel, row, across = self.channels * size, self.pitch * size, self.across * self.channels
+        (step_y, step_x), (_, apart) = self.windows.stride, self.windows.dilation
+        pixel, row, values = self.channels * size, self.pitch * size, self.across * self.channels
         shape = self._height(under), count, self.across, self.channels
         copies = memory.empty(shape, self.dtype)
-        line = across * size
-        below = as_strided(copies, (bands, under * count, across), (self.down * down * count * line, line, size))
-        sums = memory.empty((self.rows, self.panels * across), self.dtype)
+        line = values * size
+        below = as_strided(copies, (bands, under * count, values), (self.down * step_y * count * line, line, size))
+        sums = memory.empty((self.rows, self.panels * values), self.dtype)
         result = sums.reshape(self.rows, -1, self.channels)[:, : self.columns]
         panels = []
         for panel in range(self.panels):
-            shifted = samples[:, panel * self.across * step * self.channels :]
-            shifted = as_strided(shifted, shape, (row, apart * pixel, step * pixel, size))
-            made = sums.reshape(bands, self.down, -1)[:, :, panel * across : (panel + 1) * across]
+            shifted = samples[:, panel * self.across * step_x * self.channels :]
+            shifted = as_strided(shifted, shape, (row, apart * pixel, step_x * pixel, size))
+            made = sums.reshape(bands, self.down, -1)[:, :, panel * values : (panel + 1) * values]
             panels.append((shifted, made))
 
         def compute() -> Array:

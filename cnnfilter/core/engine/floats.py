@@ -22,7 +22,7 @@ from cnnfilter.core.engine.bands import starts
 from cnnfilter.core.engine.buffers import small_buffer
 from cnnfilter.core.engine.levels import Levels
 from cnnfilter.core.engine.padding import padded_tile
-from cnnfilter.core.engine.scratch import Pieces, pieces
+from cnnfilter.core.engine.scratch import Pieces, pieces, prepared
 from cnnfilter.core.engine.task import Correlation, Shape3
 
 Array = NDArray[Any]
@@ -53,7 +53,7 @@ class Method(Protocol):
     planar: bool
     workload: int
 
-    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
+    def bind(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """What makes sums (rows, columns, channels) of the samples that are in `samples` when it is called.
 
         The samples are (rows, pitch), or (rows, channels, pitch) if planar. Arrays come from `memory`. The next call
@@ -65,7 +65,7 @@ class Method(Protocol):
 class Direct(Method, Protocol):
     """A method that can put responses where they belong: sums and a bias a filter, without a pass of their own."""
 
-    def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
+    def bind_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
         """What puts sums plus `bias` of the samples in `samples` into an array (rows, columns, filters)."""
         ...
 
@@ -76,13 +76,13 @@ class Direct(Method, Protocol):
 
 def is_direct(method: Method) -> TypeGuard[Direct]:
     """Whether a method is `Direct`: isinstance would look at all that the protocol names, for 0.1 ms."""
-    return hasattr(method, "bound_to")
+    return hasattr(method, "bind_to")
 
 
 def in_own_memory(method: Direct, samples: Array, memory: Pieces, filters: int) -> Callable[[], Array]:
-    """What `bound` gives, of a method that can put responses anywhere."""
+    """What `bind` gives, of a method that can put responses anywhere."""
     sums = memory.empty((method.rows, method.columns, filters), method.dtype)
-    respond = method.bound_to(samples, memory, np.zeros(filters, method.dtype))
+    respond = method.bind_to(samples, memory, np.zeros(filters, method.dtype))
 
     def compute() -> Array:
         respond(sums)
@@ -109,7 +109,7 @@ class Fused:
     """From an image to samples or responses without sums of the image's size; the task's weights hold the gain.
 
     Images are of `shape`; `checked` tells of those that may hold NaN or infinity. Where it is `repeated`, a thread's
-    scratch stays bound to it.
+    scratch stays prepared for it; a plan that nobody keeps would only take the place of another there.
     """
 
     task: Correlation
@@ -128,7 +128,7 @@ class Fused:
         many = threads.threads() if method.workload >= WORTH_THREADS else 1
         return cls(task, method, levels, shape, task.output_shape(shape), image.dtype.kind == "f", many, repeated)
 
-    def bound(self, memory: Pieces) -> "_Storing | _Responding":
+    def prepare(self, memory: Pieces) -> "_Storing | _Responding":
         """What makes tiles of the output, in a thread's scratch."""
         is_whole = self.levels.samples is None and is_direct(self.method)
         return _Responding(self, memory) if is_whole else _Storing(self, memory)
@@ -184,7 +184,7 @@ def sums(method: Method, task: Correlation, image: Array) -> Iterator[tuple[slic
         tiled = _Tiled(method, task, shape, image.dtype.kind == "f", memory)
         wide = memory.empty((min(method.rows, rows), columns, channels), method.dtype)
         with np.errstate(all="ignore"):
-            compute = method.bound(tiled.scratch, memory)
+            compute = method.bind(tiled.scratch, memory)
         for beside in _beside(tiles((method.rows, method.columns), (rows, columns))):
             down = beside[0].down
             values = wide[: down.stop - down.start]
@@ -209,9 +209,8 @@ def run(fused: Fused, image: Array) -> tuple[Array, int]:
 
     def work(items: Iterator[Tile]) -> int:
         # NaN and infinity are the plain strategy's.
-        with pieces(key) as memory, np.errstate(all="ignore"), small_buffer():
-            bound = memory.bound(key, fused.bound)
-            return bound.make(items, image, out)
+        with np.errstate(all="ignore"), small_buffer(), prepared(key, fused.prepare) as maker:
+            return maker.make(items, image, out)
 
     return out, threads.share(every, work, min(fused.threads, len(every)))
 
@@ -262,9 +261,9 @@ class _Storing:
     def __init__(self, fused: Fused, memory: Pieces) -> None:
         method = fused.method
         self._tiled = _Tiled(method, fused.task, fused.shape, fused.checked, memory)
-        self._compute = method.bound(self._tiled.scratch, memory)
+        self._compute = method.bind(self._tiled.scratch, memory)
         most = method.rows * method.columns * fused.output[2]
-        self._finish = fused.levels.bound(method.dtype, most, memory.empty)
+        self._finish = fused.levels.bind(method.dtype, most, memory.empty)
 
     def make(self, items: Iterable[Tile], image: Array, out: Array) -> int:
         """Put samples into `out`; the number of values clipped."""
@@ -283,8 +282,8 @@ class _Responding:
         assert is_direct(method)
         self._tiled = _Tiled(method, fused.task, fused.shape, fused.checked, memory)
         bias = np.broadcast_to(np.asarray(fused.levels.bias, FLOAT32), (filters,))
-        self._respond = method.bound_to(self._tiled.scratch, memory, bias)
-        self._finish = fused.levels.bound(method.dtype, 0, memory.empty)
+        self._respond = method.bind_to(self._tiled.scratch, memory, bias)
+        self._finish = fused.levels.bind(method.dtype, 0, memory.empty)
         self._whole = method.rows, method.columns
         in_parts = any(total % length for total, length in zip(fused.output[:2], self._whole, strict=True))
         self._own = memory.empty((*self._whole, filters), method.dtype) if in_parts else None

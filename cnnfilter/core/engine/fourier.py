@@ -44,7 +44,7 @@ class Fourier:
         self.workload = outputs * columns * self.channels * 256
         self.why = f"a kernel of {' x '.join(map(str, windows.size))} as a product of spectra, in {dtype}"
 
-    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
+    def bind(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         sums = memory.empty((self.channels, self.rows, self.columns), self.dtype)
         result = sums.transpose(1, 2, 0)

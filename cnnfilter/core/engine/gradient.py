@@ -60,7 +60,7 @@ class _Bound:
         return sum(_aligned(part) for part in plan.parts) + 2 * _values(plan.parts[0]) * FLOAT32.itemsize
 
     def __init__(self, plan: Magnitude, memory: Array) -> None:
-        self.plan, self.store = plan, plan.levels.bound(FLOAT32, _values(plan.parts[0]), np.empty)
+        self.plan, self.store = plan, plan.levels.bind(FLOAT32, _values(plan.parts[0]), np.empty)
         self.bands, shape = [], plan.parts[0].output
         for part in plan.parts:
             self.bands.append(Band(part, memory))

@@ -51,7 +51,7 @@ class Levels:
         lift = -int((low - 1) // 256) * 256 if low < 0 else 0
         return lift if max(high, 255) + lift < 2**16 - 1 else None
 
-    def bound(self, dtype: np.dtype[Any], most: int, empty: Callable[..., Array]) -> Callable[[Array, Array], int]:
+    def bind(self, dtype: np.dtype[Any], most: int, empty: Callable[..., Array]) -> Callable[[Array, Array], int]:
         """What puts sums of `dtype`, which are lost, into a target (rows, columns, channels), and counts clips.
 
         These are at most `most` at a time; the memory that they need comes from `empty`, which is called as np.empty.

@@ -71,7 +71,8 @@ def run(plan: Plan, image: Array) -> Array:
     height, width = plan.windows.size
     used = image[: rows * height].reshape(rows, height, -1)[:, :, : columns * width * channels]
     bind: Callable[[Array], _Pairs | _Sums] = functools.partial(_Pairs if plan.in_pairs else _Sums, plan)
-    size = 2 * plan.rows * plan.shape[1] * channels * U16.itemsize
+    sums = plan.rows * plan.shape[1] * channels * U16.itemsize
+    size = sums if plan.in_pairs else 2 * sums
     items = starts(rows, plan.rows)
 
     def work(items: Iterator[tuple[int, int]]) -> int:

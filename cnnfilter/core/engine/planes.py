@@ -70,11 +70,11 @@ class Planes:
         size = f"{self.height} x {self.width}"
         self.why = f"a bank of {size} over {self.inputs} channels; a product a row, of shifted planes, in float32"
 
-    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
+    def bind(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         return in_own_memory(self, samples, memory, self.filters)
 
-    def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
+    def bind_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
         """Sums of what is in `samples`, plus `bias`."""
         operands = self.operands(samples, memory, with_bias=bool(bias.any()))
         operands.set(self.weights, bias)

@@ -47,22 +47,11 @@ class Pieces:
     def __init__(self) -> None:
         self._memory, self._taken = _aligned(0), 0
         self.key: object = None
-        self._bound: Any = None
-
-    def bound(self, key: object, bind: "Callable[[Pieces], Bound]") -> Bound:
-        """What `bind` makes of pieces; the same object as `key` gets again what was made for it, None never does."""
-        if key is None or self.key is not key:
-            self.begin()
-            made = bind(self)
-            if key is not None:
-                self.key, self._bound = key, made
-            return made
-        found: Bound = self._bound
-        return found
+        self.bound: Any = None
 
     def begin(self) -> None:
         """Nothing is taken, and nobody knows what was."""
-        self.key = self._bound = None
+        self.key = self.bound = None
         self._taken = 0
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -129,30 +118,52 @@ class borrowed(Generic[Bound]):  # noqa: N801 - a context; a generator's takes 1
 
 
 @contextmanager
-def pieces(key: object = None) -> Iterator[Pieces]:
-    """Memory for what a thread needs until it has done its part of an image: that bound to `key`, if there is any."""
-    memory = _bound_to(key) if key is not None else None
-    if memory is None:
-        try:
-            memory = _pieces.pop()
-        except IndexError:
-            memory = Pieces()
-        memory.begin()
+def pieces() -> Iterator[Pieces]:
+    """Memory for what a thread needs until it has done its part of an image."""
+    memory = _any_pieces()
     try:
         yield memory
     finally:
-        memory.give_back()
-        _pieces.append(memory)
-        del _pieces[: max(0, len(_pieces) - latest())]
+        _give_back(memory)
 
 
-def _bound_to(key: object) -> Pieces | None:
-    for memory in reversed(_pieces):
+@contextmanager
+def prepared(key: object, bind: Callable[[Pieces], Bound]) -> Iterator[Bound]:
+    """What `bind` makes of pieces; the same object as `key` gets again what was made for it, None never does."""
+    found = _pieces_of(key)
+    memory = found or _any_pieces()
+    try:
+        bound: Bound = memory.bound if found else bind(memory)
+        if key is not None:
+            memory.key, memory.bound = key, bound
+        yield bound
+    finally:
+        _give_back(memory)
+
+
+def _pieces_of(key: object) -> Pieces | None:
+    """Those that something was made of for `key`."""
+    for memory in reversed(_pieces) if key is not None else ():
         if memory.key is key:
             with suppress(ValueError):  # another thread has it
                 _pieces.remove(memory)
                 return memory
     return None
+
+
+def _any_pieces() -> Pieces:
+    try:
+        memory = _pieces.pop()
+    except IndexError:
+        memory = Pieces()
+    memory.begin()
+    return memory
+
+
+def _give_back(memory: Pieces) -> None:
+    memory.give_back()
+    _pieces.append(memory)
+    del _pieces[: max(0, len(_pieces) - latest())]
 
 
 def _renew_lock() -> None:

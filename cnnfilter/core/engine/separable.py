@@ -110,7 +110,7 @@ class Separable:
         self.workload = outputs * columns * self.channels * (self.vertical.shape[1] + len(self.horizontal))
         self.why = f"a kernel of rank 1; {len(column)} + {len(row)} taps instead of {task.weights.size}, in {dtype}"
 
-    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
+    def bind(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         size, apart = self.dtype.itemsize, self.pitch * self.dtype.itemsize
         bands = self.rows // self.down

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Made = TypeVar("Made")
 
-# Values of the largest bank of which something is kept, and of all together: 16 MB. Transforms are four times as large.
-LARGEST, MOST = 1 << 18, 1 << 22
+# Values of the largest bank of which something is kept, and of all together, where each counts for OWN more: there are
+# 240 small ones at most. 16 MB of weights are kept twice, for plans and transforms, which are four times as large.
+LARGEST, MOST, OWN = 1 << 18, 1 << 22, 1 << 14
 
 
 class _Known(NamedTuple, Generic[Made]):
@@ -54,7 +55,7 @@ class OfWeights(Generic[Made]):
     def keep(self, weights: Array, content: Array, made: Made, key: Hashable = None) -> None:
         """Remember what was made of weights that are taken, and a copy of them; it has to do without their memory."""
         place, known = _place(weights, key), self._known
-        if content.size + sum(other.content.size for other in list(known.values())) > MOST:
+        if sum(other.size + OWN for other in [content, *(made.content for made in list(known.values()))]) > MOST:
             known.clear()
 
         def forget(_: object) -> None:

@@ -103,14 +103,14 @@ class Winograd:
         self.workload = outputs * self.columns * self.filters * self.inputs * IN**2 // OUT**2
         self.why = f"a bank of 3 x 3 over {self.inputs} channels; 36 products for 16 outputs instead of 144, in float32"
 
-    def bound(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
+    def bind(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
         return in_own_memory(self, samples, memory, self.filters)
 
     def hold(self, weights: Array) -> None:
         """Nothing: the transform has all."""
 
-    def bound_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
+    def bind_to(self, samples: Array, memory: Pieces, bias: Array) -> Callable[[Array], None]:
         """Sums plus `bias`; the axes of what lies between are tiles' across, down, tiles, channels.
 
         What stands for the point 1 in both directions is part of all outputs of a tile as it is: it takes the bias.

@@ -326,7 +326,7 @@ def test_samples_of_sums_near_halves_and_beyond_the_ends(
     sums = np.arange(-400, 600, 1 / 8).reshape(-1, 20, 1)
     levels = np.floor((np.abs(sums + 0.25) if absolute else sums + 0.25) + 0.5)
     target = np.zeros(sums.shape, np.uint8)
-    clipped = Levels(0.25, absolute, UINT8, reach, count=True).bound(dtype, sums.size, np.empty)(
+    clipped = Levels(0.25, absolute, UINT8, reach, count=True).bind(dtype, sums.size, np.empty)(
         sums.astype(dtype), target
     )
     np.testing.assert_array_equal(target, np.clip(levels, 0, 255))

@@ -111,8 +111,8 @@ def test_what_was_bound_is_there_again_for_the_same_key_only() -> None:
         return made[-1]
 
     def bound(key: object) -> np.ndarray:
-        with scratch.pieces(key) as memory:
-            return memory.bound(key, bind)
+        with scratch.prepared(key, bind) as found:
+            return found
 
     first = bound(keys[0])  # there is no room yet: it is made for the next time
     second = bound(keys[0])
@@ -123,7 +123,7 @@ def test_what_was_bound_is_there_again_for_the_same_key_only() -> None:
     assert bound(keys[0]) is not second
     assert np.shares_memory(made[-1], second)
     assert bound(None) is not bound(None)
-    assert scratch._pieces[0].key is None
+    assert (scratch._pieces[0].key, scratch._pieces[0].bound) == (None, None)
     bound(keys[0])
     with scratch.pieces() as memory:  # somebody takes other pieces of it
         memory.empty((10,), np.dtype(np.uint8))
@@ -140,18 +140,18 @@ def test_what_is_bound_beyond_the_memory_is_not_kept() -> None:
         return memory.empty((scratch.KEPT + 1,), np.dtype(np.uint8))
 
     for _ in range(2):
-        with scratch.pieces(key) as memory:
-            memory.bound(key, bind)
-        assert [(kept.key, kept._bound, kept._memory.size) for kept in scratch._pieces] == [(None, None, 0)]
+        with scratch.prepared(key, bind):
+            pass
+        assert [(kept.key, kept.bound, kept._memory.size) for kept in scratch._pieces] == [(None, None, 0)]
 
 
 def test_what_cannot_be_bound_leaves_memory_for_others() -> None:
     scratch._pieces.clear()
     key = object()
-    with pytest.raises(ZeroDivisionError), scratch.pieces(key) as memory:
-        memory.bound(key, lambda memory: 1 // 0)
-    with scratch.pieces(key) as memory:
-        assert memory.bound(key, lambda memory: 7) == 7
+    with pytest.raises(ZeroDivisionError), scratch.prepared(key, lambda memory: 1 // 0):
+        pass
+    with scratch.prepared(key, lambda memory: 7) as found:
+        assert found == 7
     assert len(scratch._pieces) == 1
 
 
@@ -164,5 +164,5 @@ def test_a_dense_kernel_takes_little_memory(channels: int, stride: int, size: in
     method = Dense(task, image.shape, FLOAT32)
     assert method.across <= method.columns + dense.UNIT
     memory = scratch.Pieces()
-    Fused.of(task, method, Levels(), image).bound(memory)
+    Fused.of(task, method, Levels(), image).prepare(memory)
     assert memory._taken <= scratch.KEPT

@@ -139,9 +139,8 @@ def test_another_bias_is_another_plan() -> None:
 def test_weights_of_another_shape_are_planned_anew() -> None:
     weight = bank(1, 48, 64)
     cnnfilter.conv2d(IMAGE, weight)
-    turned = noise(40, 40, 64)
-    weight.shape = (3, 3, 64, 48)
-    assert cnnfilter.conv2d(turned, weight).tobytes() == anew(turned, weight)
+    turned, image = weight.reshape(3, 3, 64, 48), noise(40, 40, 64)
+    assert cnnfilter.conv2d(image, turned).tobytes() == anew(image, turned)
 
 
 def test_other_threads_are_another_plan() -> None:
@@ -167,7 +166,7 @@ def test_plans_and_transforms_end_with_the_weights() -> None:
 
 def test_few_are_kept_and_none_of_large_banks(monkeypatch: pytest.MonkeyPatch) -> None:
     several = [bank(seed) for seed in range(9)]
-    monkeypatch.setattr(weights, "MOST", 5 * several[0].size)
+    monkeypatch.setattr(weights, "MOST", 5 * (several[0].size + weights.OWN))
     for weight in several:
         cnnfilter.conv2d(IMAGE, weight)
         assert 0 < len(planned()) <= 5
@@ -179,6 +178,15 @@ def test_few_are_kept_and_none_of_large_banks(monkeypatch: pytest.MonkeyPatch) -
     cnnfilter.conv2d(IMAGE, several[0].astype(np.float64))
     assert (len(planned()), len(winograd._known)) == (0, 0)
     assert [memory.key for memory in scratch._pieces] == [None] * len(scratch._pieces)
+
+
+def test_a_small_bank_over_images_of_all_sizes_is_not_kept_for_each() -> None:
+    known: weights.OfWeights[int] = weights.OfWeights()
+    weight = noise(3, 3, 1, 2)
+    for size in range(1000):
+        known.keep(weight, weight.copy(), size, size)
+        assert known.get(weight, size) == size
+        assert len(known) < 256
 
 
 def test_the_layers_of_a_network_are_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
