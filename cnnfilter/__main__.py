@@ -16,8 +16,8 @@ BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 def main() -> None:
     """Run the command and end the process with its exit code."""
     gc.disable()  # what is being loaded is no garbage; `execute` starts the collector for images
-    for variable in BLAS_THREADS:  # read when NumPy is imported: bands have threads of their own, and all runs alike
-        os.environ.setdefault(variable, "1")
+    for variable in BLAS_THREADS:  # read when NumPy is imported; bands have threads of their own, whose number
+        os.environ[variable] = "1"  # changes no bit of the results, as that of BLAS would
     heeded = signals.heeded()
     for number in heeded:
         signal.signal(number, _end_at_once)

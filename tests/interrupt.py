@@ -29,6 +29,7 @@ PATIENCE = 2.0  # seconds to the end of the command, and then to that of its wor
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -signal.SIGKILL}
 OLD_VALUE = 7  # what an old output is filled with; no new one looks like that
 COMMAND = [sys.executable, "-m", "cnnfilter", "convolve", "in", "-k", "blur", "-o", "out/", "-q"]
+SERVED = {"PYTHONPATH": str(Path(__file__).parent / "served")}  # with it workers are forked from a server
 MARK = "CNNFILTER_INTERRUPTED"  # in the environment of a run, by which its processes are found
 
 
@@ -230,7 +231,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("count", nargs="?", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--server", action="store_true", help="have workers forked from a server")
     chosen = parser.parse_args()
+    os.environ.update(SERVED if chosen.server else {})
     signal.signal(signal.SIGINT, signal.default_int_handler)  # started with &, its runs would ignore it, too
     with tempfile.TemporaryDirectory() as folder:
         tally = interrupt(Path(folder), chosen.count, chosen.seed)

@@ -57,10 +57,11 @@ def run(
 def started(
     jobs: Sequence[Job], steps: list[Step], settings: Settings, asked: int | None = None, *, fork: bool = False
 ) -> "Iterator[Workers | None]":
-    """Workers for `run`, by default one a processor; None where they are not worth it or a standard stream takes part.
+    """Workers for `run`, by default one a processor; None where there are none.
 
-    They end after their work when all is well, at once and with their temporary files otherwise. With `fork` they are
-    forked from this process, if it has no further threads yet.
+    So it is where they are not worth it or cannot be had, or where a standard stream takes part. They end after their
+    work when all is well, at once and with their temporary files otherwise. With `fork` they are forked from this
+    process, if it has no further threads yet.
     """
     if not worth_workers(len(jobs), asked, processors()) or settings.dry_run or uses_streams(jobs):
         yield None
@@ -70,7 +71,11 @@ def started(
 
     count = min(asked or processors(), len(jobs))
     begin = functools.partial(committing.begin, steps, settings)
-    workers = Workers(count, begin, committing.commit, committing.leave_nothing, fork=fork)
+    try:
+        workers = Workers(count, begin, committing.commit, committing.leave_nothing, fork=fork)
+    except OSError:  # such as a current folder that is gone: a server cannot start there
+        yield None
+        return
     try:
         yield workers
     except BaseException:

@@ -1,5 +1,6 @@
 """Options that several commands share, each written once; they arrive as one value."""
 
+import contextlib
 import functools
 import os
 import sys
@@ -160,7 +161,8 @@ def shared_options(command: Command) -> Command:
         if not forks_workers() and _will_want_workers(shared):
             from cnnfilter.batch.workers import start_server
 
-            start_server()  # it loads NumPy and Pillow while this process does
+            with contextlib.suppress(OSError):  # workers will tell
+                start_server()  # it loads NumPy and Pillow while this process does
         return command(shared, **values)
 
     return decorated(with_shared, SHARED)

@@ -12,6 +12,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -401,9 +402,7 @@ def test_json_of_stray_bytes_is_unicode(run: Run, folder: Path, command: list[st
 # ---------------------------------------------------------------------------------------------------------------------
 # Workers that are killed, and how workers end
 
-# A command with threads of its own has its workers forked from a server.
-THREADED = {"OPENBLAS_NUM_THREADS": "2"}
-from_both = pytest.mark.parametrize("variables", [{}, THREADED], ids=["forks", "server"])
+from_both = pytest.mark.parametrize("variables", [{}, interrupt.SERVED], ids=["forks", "server"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is a server in any case")
@@ -487,7 +486,7 @@ def test_each_of_many_killed_workers_costs_one_image(folder: Path, variables: di
 def test_a_killed_fork_server_costs_little(folder: Path) -> None:
     """It goes with a worker, so that another server is needed."""
     fill(folder / "in", 40, 200, 300)
-    mark, environment = marked("server", **THREADED)
+    mark, environment = marked("server", **interrupt.SERVED)
     with started(
         "convolve", "in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json", env=environment
     ) as process:
@@ -504,15 +503,46 @@ def test_a_killed_fork_server_costs_little(folder: Path) -> None:
     assert interrupt.wait_until_gone(mark) == []
 
 
+def test_the_threads_of_blas_change_no_bit(run: Run, folder: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (353, 339, 3)).astype(np.uint8)
+    PIL.Image.fromarray(pixels).save("in.png")
+    arguments = ["convolve", "in.png", "-k", "motion:15:30", "-o", "-", "--format", "npy", "-q"]
+    first, second = (run(*arguments, env={"OPENBLAS_NUM_THREADS": count}) for count in "13")
+    assert first.code == second.code == 0
+    assert first.out == second.out
+
+
+IN_A_PROGRAM = "import sys; from cnnfilter.cli.main import run; sys.exit(run(sys.argv[1:]))"
+
+
 def test_a_slip_leaves_no_fork_server(folder: Path) -> None:
-    """The server starts before all is known to be right."""
+    """In a program, which is not forked, the server starts before all is known to be right."""
     fill(folder / "in", 4)
-    mark, environment = marked("slip", **THREADED)
-    with started("convolve", "in", "-k", "sobl-v", "-o", "out/", "-j", "2", env=environment) as process:
-        _, told = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert told.count(b"\n") == 1
+    mark, environment = marked("slip")
+    arguments = ["convolve", "in", "-k", "sobl-v", "-o", "out/", "-j", "2"]
+    command = [sys.executable, "-c", IN_A_PROGRAM, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
     assert interrupt.wait_until_gone(mark) == []
+
+
+@pytest.mark.parametrize("command", [["-m", "cnnfilter"], ["-c", IN_A_PROGRAM]], ids=["command", "program"])
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a current folder is not removed")
+def test_a_current_folder_that_is_gone_is_no_matter(folder: Path, command: list[str]) -> None:
+    names = fill(folder / "in", 6)
+    (folder / "gone").mkdir()
+    arguments = ["convolve", str(folder / "in"), "-k", "blur", "-o", f"{folder}/out/", "-j", "2", "--report", "none"]
+    words = shlex.join([sys.executable, *command, *arguments])
+    done = subprocess.run(
+        ["sh", "-c", f"cd {shlex.quote(str(folder / 'gone'))} && rmdir ../gone && exec {words}"],
+        env=plain_environment(PYTHONPATH=str(Path(__file__).parents[2])),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert sorted(path.name for path in (folder / "out").iterdir()) == names
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
