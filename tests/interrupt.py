@@ -29,7 +29,9 @@ PATIENCE = 2.0  # seconds to the end of the command, and then to that of its wor
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -signal.SIGKILL}
 OLD_VALUE = 7  # what an old output is filled with; no new one looks like that
 COMMAND = [sys.executable, "-m", "cnnfilter", "convolve", "in", "-k", "blur", "-o", "out/", "-q"]
-SERVED = {"PYTHONPATH": str(Path(__file__).parent / "served")}  # with it workers are forked from a server
+HERE = Path(__file__).parent
+# With this in the environment workers are forked from a server.
+SERVED = {"PYTHONPATH": os.pathsep.join([str(HERE / "served"), os.environ.get("PYTHONPATH") or str(HERE.parent)])}
 MARK = "CNNFILTER_INTERRUPTED"  # in the environment of a run, by which its processes are found
 
 

@@ -23,7 +23,7 @@ def begin(steps: list[Step], settings: Settings) -> None:
     _told = steps, settings
 
 
-def written(job: Job) -> list[tuple[Done, list[Written]]]:
+def do(job: Job) -> list[tuple[Done, list[Written]]]:
     """In a worker: do one job; what its steps have come to, and the files of each, which have to be committed."""
     parts = []
     with committed_later() as left:
@@ -45,7 +45,7 @@ def commit(parts: list[tuple[Done, list[Written]]]) -> list[Record]:
         try:
             _commit_all(left)
         except FileError as error:
-            records.append(failed(done.told, error))
+            records.append(failed(done.on_failure, error))
         else:
             records += done.records
     return records

@@ -18,7 +18,7 @@ from cnnfilter.core.words import by
 from cnnfilter.errors import UnfitError
 from cnnfilter.images.charts import bars
 from cnnfilter.images.image import Image
-from cnnfilter.images.montage import GAP, INNER_GAP, MARGIN, WIDTH, Exhibit, Group, Key, Panel
+from cnnfilter.images.montage import GAP, INNER_GAP, MARGIN, MOST_GROUPS, WIDTH, Exhibit, Group, Key, Panel
 from cnnfilter.images.tiles import columns_for, shown, size_in_area, size_in_box, tiled, value_range
 from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.layer import Layer
@@ -26,7 +26,6 @@ from cnnfilter.model.layer import Layer
 # A picture takes between so many pixels.
 LEAST_AREA, LARGEST_AREA = 96**2, 540**2
 CAPTIONS = 56  # the height of the words above a picture and the gap below it
-MOST_GROUPS = 100  # of an input: kernels or filters with their maps, layers
 FEW_MAPS = 8  # of a layer on the way
 LEAST_MAP = 72**2
 MOST_CLASSES = 10
@@ -36,12 +35,11 @@ class Gathering:
     """The panels of one image, step by step; `height` is about how high they may be together."""
 
     def __init__(self, source: str, image: Image, steps: Sequence[Step], height: int) -> None:
-        self.shape, self.steps = image.pixels.shape, steps
+        self.source, self.shape, self.steps = source, image.pixels.shape, steps
         shape = self.shape
         counts = [_count(step, shape) for step in steps]
         count = sum(counts)
         more = f", the first {MOST_GROUPS} of {count} shown" if count > MOST_GROUPS else ""
-        self._left = MOST_GROUPS
         self._box = box_for(1 + min(count, MOST_GROUPS), shape[:2], max(_beside(step, shape) for step in steps), height)
         name = "standard input" if source == STANDARD_STREAM else PurePath(source).name
         self._heading = f"{name}: {heading(steps, shape, counts[0])}{more}"
@@ -129,12 +127,8 @@ class Gathering:
         return Panel(self._step.pipeline.last.name, note, bars(rows))
 
     def taken(self) -> Exhibit:
-        """What was gathered of the step, led by the input where it is the first one."""
-        led: list[Group] = [(self._input,)] if self._heading else []
-        exhibit = Exhibit(self._heading, (*led, *self._groups[: self._left]))
-        self._left -= min(self._left, len(self._groups))
-        self._heading = ""
-        return exhibit
+        """What was gathered of the step."""
+        return Exhibit(self.source, self._heading, ((self._input,), *self._groups[:MOST_GROUPS]))
 
     def _filters(self, kernel: Kernel, result: NDArray[Any], keys: tuple[Key, ...], words: str) -> list[Group]:
         """Of each filter its slices and its map."""

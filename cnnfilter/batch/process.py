@@ -43,10 +43,10 @@ def check(steps: list[Step], settings: Settings, jobs: list[Job]) -> None:
 
 
 class Done(NamedTuple):
-    """What one step has come to: its records, and what the record of a failure tells of it."""
+    """What one step has come to: its records, and what becomes one of a failure, should a file not take its place."""
 
     records: list[Record]
-    told: Record
+    on_failure: Record
 
 
 def process(job: Job, steps: list[Step], settings: Settings) -> list[Record]:

@@ -57,11 +57,10 @@ def run(
 def started(
     jobs: Sequence[Job], steps: list[Step], settings: Settings, asked: int | None = None, *, fork: bool = False
 ) -> "Iterator[Workers | None]":
-    """Workers for `run`, by default one a processor; None where there are none.
+    """Workers for `run`, by default one a processor; None where none are worth it or to be had.
 
-    So it is where they are not worth it or cannot be had, or where a standard stream takes part. They end after their
-    work when all is well, at once and with their temporary files otherwise. With `fork` they are forked from this
-    process, if it has no further threads yet.
+    They end after their work when all is well, at once and with their temporary files otherwise. With `fork` they are
+    forked from this process, if it has no further threads yet.
     """
     if not worth_workers(len(jobs), asked, processors()) or settings.dry_run or uses_streams(jobs):
         yield None
@@ -73,7 +72,7 @@ def started(
     begin = functools.partial(committing.begin, steps, settings)
     try:
         workers = Workers(count, begin, committing.commit, committing.leave_nothing, fork=fork)
-    except OSError:  # such as a current folder that is gone: a server cannot start there
+    except (OSError, RuntimeError):  # as in a current folder that is gone, or where no more threads are allowed
         yield None
         return
     try:
@@ -116,15 +115,15 @@ def _in_order(
 
     Once `stopped` is set no job is begun any more; those under way are reported. `workers` commit what they wrote.
     """
-    from cnnfilter.batch.committing import written
-    from cnnfilter.batch.workers import WorkerDied
+    from cnnfilter.batch import committing
+    from cnnfilter.batch.workers import NoWorker, WorkerDied
 
     window = workers.count * (1 + AHEAD)
     under_way: deque[tuple[Job, Future[list[Record]]]] = deque()
     coming = iter(jobs)
     while True:
         while not stopped.is_set() and len(under_way) < window and (job := next(coming, None)) is not None:
-            under_way.append((job, workers.submit(written, job)))
+            under_way.append((job, workers.submit(committing.do, job)))
         if not under_way:
             return
         job, future = under_way.popleft()
@@ -137,6 +136,8 @@ def _in_order(
                 sweep(_targets([job]), [died.pid])
             only = job.targets[0].path if len(job.targets) == 1 else None
             error = "its worker was killed; perhaps memory ran out (fewer at once: --jobs)"
+            if isinstance(died, NoWorker):
+                error = f"no worker could be started: {died.__cause__}"
             yield [Record(job.source.path, only, "failed", steps[0].operation, error=error, exit_code=1)]
 
 

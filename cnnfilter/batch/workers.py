@@ -57,6 +57,10 @@ class WorkerDied(Exception):  # noqa: N818 - an event of the operating system's
         self.pid = pid
 
 
+class NoWorker(WorkerDied):
+    """There is none for the job, and none could be started; `pid` was the number of the last one."""
+
+
 def start_method() -> str:
     """How workers are started: forked from a server, where there is forking and room for its socket, or spawned."""
     if not _has_server():
@@ -104,6 +108,7 @@ class _Place:
         self._serve = serve
         self._connection: Connection | None = None
         self.process: Any = None
+        self.is_given_up = False
 
     def fork(self, places: "list[_Place]") -> None:
         """Start the worker now, as a fork of this process, which may be connected to those at other places."""
@@ -120,7 +125,7 @@ class _Place:
         """Give the worker something to do; one that died in the meantime is replaced.
 
         Raises:
-            WorkerDied: it is gone again, or none can be started.
+            NoWorker: none can be started.
         """
         if self._connection is not None:
             try:
@@ -130,7 +135,7 @@ class _Place:
         try:
             self._start().send(call)
         except (EOFError, OSError) as error:
-            raise self._died() from error
+            raise self._died(NoWorker) from error
 
     def receive(self) -> Any:
         """What the worker has made.
@@ -158,9 +163,9 @@ class _Place:
             self._connection.close()
         self._connection = None
 
-    def _died(self) -> WorkerDied:
+    def _died(self, how: type[WorkerDied] = WorkerDied) -> WorkerDied:
         self.close()
-        return WorkerDied(self.process.pid if self.process else None)
+        return how(self.process.pid if self.process else None)
 
     def _start(self) -> Connection:
         """Start a worker; a server that was killed takes no more calls, but a moment to be gone and be replaced."""
@@ -218,14 +223,15 @@ class Workers(Executor):
             start_server()
         self._places = [place for place in self._places if place.process] or self._places
         self._threads: list[threading.Thread] = []
+        self._left, self._lock = len(self._places), threading.Lock()  # places that have a worker, or may have one
         for place in self._places:
             thread = threading.Thread(target=self._work, args=(place,), daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # no more threads are allowed
-                if not self._threads:
-                    raise
                 place.close()
+                if not self._given_up(place):
+                    raise
             else:
                 self._threads.append(thread)
 
@@ -290,7 +296,7 @@ class Workers(Executor):
 
     def _begun(self, place: _Place, *, wait: bool) -> _Job | None:
         """The next job, which the worker has now; None at the end, or where none has come yet and nobody waits."""
-        while not self._stopping:
+        while not self._stopping and not place.is_given_up:
             try:
                 job = self._waiting.get(wait)
             except queue.Empty:
@@ -302,6 +308,9 @@ class Workers(Executor):
                 continue
             try:
                 place.send(job.call)
+            except NoWorker as error:
+                job.future.set_exception(error)
+                self._given_up(place)
             except BaseException as error:  # such as a job that cannot be pickled
                 job.future.set_exception(error)
             else:
@@ -309,6 +318,14 @@ class Workers(Executor):
                     place.end()
                 return job
         return None
+
+    def _given_up(self, place: _Place) -> bool:
+        """Leave the work to the other places, if there are any."""
+        with self._lock:
+            if self._left > 1:
+                self._left -= 1
+                place.is_given_up = True
+        return place.is_given_up
 
 
 def _serve(initialize: Callable[[], object], orphaned: Callable[[], object], connection: Connection) -> None:

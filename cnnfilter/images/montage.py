@@ -1,7 +1,7 @@
 """One picture out of many panels: first where everything goes, as data, then the drawing of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from cnnfilter.images.tiles import PAPER
 # A montage is about so wide at most, and never higher; rows that would reach beyond are left out.
 WIDTH, HEIGHT = 1640, 12_000
 LEAST_WIDTH = 420
+MOST_GROUPS = 100  # of an input: kernels or filters with their maps, layers
 MARGIN, GAP, INNER_GAP, LINE_GAP = 20, 28, 12, 18
 HEADING, TITLE, NOTE = 19, 15, 13
 # The words above a panel that is narrower than this may be so wide.
@@ -47,8 +48,9 @@ Group = tuple[Panel, ...]
 
 @dataclass(frozen=True, eq=False)
 class Exhibit:
-    """What is shown of one input; without a heading it continues the one before."""
+    """What is shown of the input `source`, or a part of it: the first group is the input itself."""
 
+    source: str
     heading: str
     groups: tuple[Group, ...]
 
@@ -77,13 +79,14 @@ class Sheet:
 
 
 def joined(exhibits: Sequence[Exhibit]) -> list[Exhibit]:
-    """Each exhibit with those that continue it."""
+    """What is shown of each input, where that came in parts."""
     rows: list[Exhibit] = []
     for exhibit in exhibits:
-        if exhibit.heading or not rows:
-            rows.append(exhibit)
+        if rows and rows[-1].source == exhibit.source:
+            groups = (*rows[-1].groups, *exhibit.groups[1:])
+            rows[-1] = replace(exhibit, groups=groups[: 1 + MOST_GROUPS])
         else:
-            rows[-1] = Exhibit(rows[-1].heading, (*rows[-1].groups, *exhibit.groups))
+            rows.append(exhibit)
     return rows
 
 

@@ -17,9 +17,10 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import interrupt
 import numpy as np
@@ -28,7 +29,9 @@ import pytest
 from conftest import plain_environment
 from processes import marked, started
 
-from cnnfilter.batch import runner, workers
+from cnnfilter.batch import paths, runner, workers
+from cnnfilter.batch.settings import Settings
+from cnnfilter.images import temporary
 
 if TYPE_CHECKING:
     from conftest import Invoke, Run
@@ -328,6 +331,39 @@ def test_a_few_files_need_no_workers(
             invoke(*arguments)
     else:
         assert invoke(*arguments) == (0, b"", b"")
+
+
+def test_where_no_thread_can_be_started_there_are_no_workers(
+    invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    names = fill(folder / "in", 6)
+    assert invoke("convolve", "in", "-k", "blur", "-o", "out/", "-q", "-j", "2") == (0, b"", b"")
+    assert sorted(os.listdir("out")) == names
+
+
+def test_files_of_workers_that_were_started_last_are_removed_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late:
+        pids: ClassVar[list[int]] = []
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            pass
+
+        def shutdown(self, *, cancel_futures: bool) -> None:
+            assert cancel_futures
+            self.pids.append(12345)
+
+    monkeypatch.setattr(workers, "Workers", Late)
+    left = folder / f"{temporary.PREFIX}12345-0"
+    left.write_bytes(b"half")
+    fill(folder / "in", 4)
+    jobs = paths.plan_jobs(paths.find_sources(["in"], "./"), [paths.Result("blur")], "./", None)
+    with pytest.raises(KeyboardInterrupt), runner.started(jobs, [], Settings(), 2):
+        raise KeyboardInterrupt
+    assert not left.exists()
 
 
 def test_no_more_workers_than_images(folder: Path) -> None:

@@ -89,17 +89,20 @@ def test_a_worker_without_its_parent_leaves_nothing(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "refused"),
     [
-        ["convolve", "-k", "sobel", "-k", "blur", "--montage", "all.png"],
-        ["pipeline", "--steps", "conv2d 2 size=3", "--init", "normal", "--maps", "files"],
-        ["pipeline", "--steps", "gray | convolve sobel-v name=c | pool max size=2", "--tap", "c"],
+        (["convolve", "-k", "sobel", "-k", "blur", "--montage", "all.png"], "1.sobel.png"),
+        (["convolve", "-k", "sobel", "-k", "blur", "--montage", "all.png"], "1.blur.png"),
+        (["convolve", "-k", "sobel", "-k", "blur", "-n"], "1.sobel.png"),
+        (["pool", "--size", "2"], "1.png"),
+        (["pipeline", "--steps", "conv2d 2 size=3", "--init", "normal", "--maps", "files"], "1.1.png"),
+        (["pipeline", "--steps", "gray | convolve sobel-v name=c | pool max size=2", "--tap", "c"], "1.png"),
+        (["pipeline", "--steps", "gray | convolve sobel-v name=c | pool max size=2", "--tap", "c"], "1.c.png"),
     ],
-    ids=["kernels", "maps", "taps"],
 )
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC], ids=["this-file", "all-files"])
 def test_workers_report_failures_as_one_process_does(
-    invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int
+    invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], refused: str, code: int
 ) -> None:
     (folder / "in").mkdir()
     for number in range(3):
@@ -107,13 +110,16 @@ def test_workers_report_failures_as_one_process_does(
     replace = os.replace
 
     def refuse(old: str, new: str) -> None:
-        if "1." in os.path.basename(new):
+        if os.path.basename(new) == refused:
             raise OSError(code, os.strerror(code))
         replace(old, new)
 
     monkeypatch.setattr(os, "replace", refuse)
     told, left = {}, {}
     for jobs in "12":
+        (folder / f"out{jobs}").mkdir()
+        if "-n" in arguments:
+            (folder / f"out{jobs}" / "1.blur.png").write_bytes(b"old")
         result = invoke(*arguments, "in", "-o", f"out{jobs}/", "-j", jobs, "--report", "json")
         lines = result.out.decode().replace(f"out{jobs}/", "out/").splitlines()
         told[jobs] = result.code, [json.loads(line, object_hook=without_times) for line in lines]
@@ -121,9 +127,30 @@ def test_workers_report_failures_as_one_process_does(
         montage = folder / "all.png"
         left[jobs]["montage"] = montage.read_bytes() if montage.exists() else b""
         montage.unlink(missing_ok=True)
-    if code == errno.ENOSPC:  # which images others were at when it came is a matter of chance
-        told = {jobs: (code, lines[:1]) for jobs, (code, lines) in told.items()}
-        left = {}
+    if code == errno.ENOSPC:  # whether another worker was at the last image is a matter of chance
+        told = {
+            jobs: (code, [line for line in lines if line.get("input") in ("in/0.png", "in/1.png")])
+            for jobs, (code, lines) in told.items()
+        }
+        left = {jobs: {name: b for name, b in each.items() if name[:2] in ("0.", "1.")} for jobs, each in left.items()}
     assert told["1"][0] == 1
+    assert [line["status"] for line in told["1"][1] if line.get("input") == "in/1.png"].count("failed") == 1
     assert told["1"] == told["2"]
-    assert left.get("1") == left.get("2")
+    assert left["1"] == left["2"]
+
+
+def test_a_full_disk_ends_the_batch_early(invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "in").mkdir()
+    for number in range(40):
+        PIL.Image.fromarray(PIXELS).save(folder / "in" / f"{number:02}.png")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = invoke("convolve", "in", "-k", "blur", "-o", "out/", "-j", "2", "--report", "json")
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert result.code == 1
+    assert 0 < lines[-1]["failed"] < 20
+    assert b"stopped, since nothing more can be written" in result.err
+    assert not os.listdir("out")

@@ -18,7 +18,7 @@ from cnnfilter.batch.settings import Settings, Step
 from cnnfilter.core.kernels import kernel
 from cnnfilter.images import lettering
 from cnnfilter.images.heatmap import diverging, heatmap
-from cnnfilter.images.montage import HEIGHT, Exhibit, Group, Key, Panel, Sheet, drawn, joined, layout
+from cnnfilter.images.montage import HEIGHT, MOST_GROUPS, Exhibit, Group, Key, Panel, Sheet, drawn, joined, layout
 from cnnfilter.images.tiles import PAPER, columns_for, resized, shown, size_in_area, size_in_box, tiled
 from cnnfilter.model.filters import Convolve, Pool
 from cnnfilter.model.pipeline import Pipeline
@@ -93,33 +93,34 @@ def test_no_panel_overlaps_another_or_is_cut(count: int, size: tuple[int, int]) 
     heat = Panel("kernel with quite a long name", "3x3", np.zeros((60, 90, 3), np.uint8), (KEY,))
     groups: list[Group] = [(Panel("input", "1x1", pixels),)]
     groups += [(heat, Panel("a title that is longer than its picture " * 3, "note", pixels)) for _ in range(count)]
-    check_layout(layout([Exhibit("heading " * 50, tuple(groups)), Exhibit("second", tuple(groups))]))
+    check_layout(layout([Exhibit("a", "heading " * 50, tuple(groups)), Exhibit("b", "second", tuple(groups))]))
 
 
 def test_uniform_groups_stand_in_columns() -> None:
     panel = Panel("map", "", np.zeros((100, 300, 3), np.uint8))
-    sheet = layout([Exhibit("bank", ((panel,),) * 16)])
+    sheet = layout([Exhibit("a", "bank", ((panel,),) * 16)])
     lefts = {place.left for place in sheet.places if place.pixels is not None}
     assert len(lefts) == 4
 
 
 def test_a_montage_is_bounded_by_leaving_out_rows() -> None:
     panel = Panel("x", "", np.zeros((1000, 300, 3), np.uint8), (KEY,))
-    sheet = layout([Exhibit(f"row {n}", ((panel,),)) for n in range(40)])
+    sheet = layout([Exhibit(f"{n}.png", f"row {n}", ((panel,),)) for n in range(40)])
     assert sheet.rows == 10
     assert sheet.height <= HEIGHT
     check_layout(sheet)
 
 
-def test_exhibits_without_a_heading_continue_the_one_before() -> None:
+def test_exhibits_of_one_input_are_joined() -> None:
     group = (Panel("x", "", np.zeros((4, 4, 3), np.uint8)),)
-    rows = joined([Exhibit("a", (group,)), Exhibit("", (group, group)), Exhibit("b", (group,))])
-    assert [(row.heading, len(row.groups)) for row in rows] == [("a", 3), ("b", 1)]
+    counts = [("a", 2), ("a", 3), ("b", 1), ("c", MOST_GROUPS), ("c", 9)]
+    rows = joined([Exhibit(source, source * 2, (group,) * count) for source, count in counts])
+    assert [(row.heading, len(row.groups)) for row in rows] == [("aa", 4), ("bb", 1), ("cc", 1 + MOST_GROUPS)]
 
 
 def test_what_is_drawn_is_what_was_laid_out() -> None:
     pixels = NOISE.integers(0, 256, (30, 40, 3)).astype(np.uint8)
-    sheet = layout([Exhibit("heading", ((Panel("title", "note", pixels),),))])
+    sheet = layout([Exhibit("a", "heading", ((Panel("title", "note", pixels),),))])
     whole = drawn(sheet)
     (place,) = [place for place in sheet.places if place.pixels is not None]
     assert (whole[place.top : place.top + 30, place.left : place.left + 40] == pixels).all()

@@ -195,6 +195,31 @@ def test_workers_that_cannot_be_forked_are_started_later() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "[1] [1, 2, 3, 4]\n", "")
 
 
+NO_MORE_WORKERS = """
+import contextlib, os, signal, time
+from cnnfilter.batch import workers
+def refused(place):
+    raise OSError("not today")
+workers._Place._start = refused
+several = workers.Workers(2, os.getpid, lambda made: made, os.getpid, fork=True)
+for victim in (several.submit(os.getpid).result(20), *several.pids):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(victim, signal.SIGKILL)
+    time.sleep(0.3)
+    futures = [several.submit(time.sleep, 0.02) for _ in range(20)]
+    print([type(error).__name__ for future in futures if (error := future.exception(20))])
+several.shutdown()
+"""
+
+
+@in_proc
+def test_a_place_without_a_worker_leaves_the_work_to_others() -> None:
+    done = program(NO_MORE_WORKERS)
+    assert done.stderr == ""
+    first, *_, last = [line.count("NoWorker") for line in done.stdout.splitlines()]
+    assert (first, last) == (1, 20)
+
+
 WITH_AN_ERROR = """
 import operator, os
 from cnnfilter.batch.workers import WorkerDied, Workers

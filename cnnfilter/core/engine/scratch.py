@@ -129,7 +129,7 @@ def pieces() -> Iterator[Pieces]:
 
 @contextmanager
 def prepared(key: object, bind: Callable[[Pieces], Bound]) -> Iterator[Bound]:
-    """What `bind` makes of pieces; the same object as `key` gets again what was made for it, None never does."""
+    """What `bind` makes of pieces; a `key` that comes again, the same object, gets what was made for it."""
     found = _pieces_of(key)
     memory = found or _any_pieces()
     try:
@@ -147,7 +147,9 @@ def _pieces_of(key: object) -> Pieces | None:
         if memory.key is key:
             with suppress(ValueError):  # another thread has it
                 _pieces.remove(memory)
-                return memory
+                if memory.key is key:
+                    return memory
+                _pieces.append(memory)  # another one had it in between
     return None
 
 

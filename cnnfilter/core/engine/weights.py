@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Made = TypeVar("Made")
 
-# Values of the largest bank of which something is kept, and of all together, where each counts for OWN more: there are
-# 240 small ones at most. 16 MB of weights are kept twice, for plans and transforms, which are four times as large.
+# Values of the largest bank of which something is kept, and of all together, where each counts for OWN more: so there
+# are fewer than 256. Plans and transforms each keep 16 MB of weights at most; a transform is four times its weights.
 LARGEST, MOST, OWN = 1 << 18, 1 << 22, 1 << 14
 
 
@@ -55,7 +55,7 @@ class OfWeights(Generic[Made]):
     def keep(self, weights: Array, content: Array, made: Made, key: Hashable = None) -> None:
         """Remember what was made of weights that are taken, and a copy of them; it has to do without their memory."""
         place, known = _place(weights, key), self._known
-        if sum(other.size + OWN for other in [content, *(made.content for made in list(known.values()))]) > MOST:
+        if sum(each.size + OWN for each in [content, *(other.content for other in list(known.values()))]) > MOST:
             known.clear()
 
         def forget(_: object) -> None:

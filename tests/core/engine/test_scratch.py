@@ -145,6 +145,21 @@ def test_what_is_bound_beyond_the_memory_is_not_kept() -> None:
         assert [(kept.key, kept.bound, kept._memory.size) for kept in scratch._pieces] == [(None, None, 0)]
 
 
+def test_memory_that_another_thread_had_in_between_is_prepared_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, theirs = object(), object()
+
+    class Contended(list[scratch.Pieces]):
+        def remove(self, memory: scratch.Pieces) -> None:
+            memory.key, memory.bound = theirs, "their work"
+            super().remove(memory)
+
+    monkeypatch.setattr(scratch, "_pieces", Contended())
+    for _ in range(3):
+        with scratch.prepared(mine, lambda memory: "my work") as found:
+            assert found == "my work"
+    assert len(scratch._pieces) == 1
+
+
 def test_what_cannot_be_bound_leaves_memory_for_others() -> None:
     scratch._pieces.clear()
     key = object()
