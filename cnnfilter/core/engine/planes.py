@@ -28,8 +28,8 @@ Array = NDArray[Any]
 
 # Channels up to which planes pay, and outputs of a row from which on they do.
 FEW, LONG = 8, 16
-# Values of the shifted planes of a tile: 1 MB.
-BLOCK = 1 << 18
+# Values of the shifted planes of a tile: 2 MB.
+BLOCK = 1 << 19
 # Outputs that a product has in any case.
 LEAST = 128
 # Filters up to which outputs are made in pairs, with a third more multiplications for 3 x 3: BLAS makes a product of 32
@@ -48,7 +48,6 @@ class Planes:
     """Products of the windows of each row with a bank of one group whose rows are not dilated."""
 
     name = "planes"
-    planar = True
     dtype = FLOAT32
 
     def __init__(self, task: Correlation, shape: tuple[int, ...]) -> None:
@@ -65,7 +64,10 @@ class Planes:
         line = (self.across * self.inputs + 1) * self.columns // self.beside
         most = max(1, (BLOCK // line - self.height) // self.windows.stride[0] + 1)
         self.rows = shares(outputs, most, paired=True)
+        # Only where lines take every sample it pays to split pixels first: to pick single ones is as slow from either.
+        self.planar = self.beside * self.windows.stride[1] == 1
         self.pitch = (self.columns - 1) * self.windows.stride[1] + self.windows.extent[1]
+        self.pitch *= 1 if self.planar else self.inputs
         self.workload = outputs * columns * self.filters * taps
         size = f"{self.height} x {self.width}"
         self.why = f"a bank of {size} over {self.inputs} channels; a product a row, of shifted planes, in float32"
@@ -92,7 +94,7 @@ class Planes:
         lines = memory.empty((len(samples), each, pitch(products)), FLOAT32)
         lines[:, planes:] = 1
         s_row, s_line, size = lines.strides
-        s_y, s_c, s_x = samples.strides
+        s_y, s_c, s_x = samples.strides if self.planar else (samples.strides[0], size, self.inputs * size)
         shape = len(samples), self.across, self.inputs, products
         table = memory.full((self.height, each, made), FLOAT32, 0)
         t_y, t_line, _ = table.strides
