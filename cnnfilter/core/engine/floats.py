@@ -163,6 +163,16 @@ def shares(total: int, most: int, unit: int = 1, *, paired: bool = False) -> int
     return -(-total // (count * unit)) * unit
 
 
+def balanced(total: int, least: int, most: int) -> int:
+    """The length of tiles from `least` to `most`, the last of which overlap, with which two threads end first.
+
+    >>> balanced(14, 2, 8), balanced(14, 2, 4), balanced(28, 2, 8), balanced(3, 4, 8)
+    (7, 2, 2, 3)
+    """
+    lengths = range(min(least, total), min(max(least, most), total) + 1)
+    return min(lengths, key=lambda length: -(-total // (2 * length)) * length)
+
+
 @functools.lru_cache(maxsize=16)
 def tiles(size: tuple[int, int], output: tuple[int, int]) -> tuple[Tile, ...]:
     """Tiles of `size` that cover an output; the last ones overlap those before."""

@@ -21,7 +21,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from cnnfilter.core.engine import outputs
-from cnnfilter.core.engine.floats import FLOAT32, in_own_memory, shares
+from cnnfilter.core.engine.floats import FLOAT32, balanced, in_own_memory
 from cnnfilter.core.engine.scratch import Pieces
 from cnnfilter.core.engine.task import Correlation
 from cnnfilter.core.engine.weights import OfWeights, copied
@@ -34,8 +34,8 @@ IN = OUT + TAPS - 1
 # Channels added up by one product.
 CHUNK = 64
 # Values across all channels of a band's tiles (half a megabyte a transform), and tiles that a product has in any case:
-# one of fewer rows is slower, more do not stay in the cache.
-VALUES, TILES = 28 * 128, 28
+# one of fewer rows is slower, more do not stay in the cache. Where two threads end sooner with it, it may be MORE times.
+VALUES, TILES, MORE = 28 * 128, 28, 4
 # Pairs of a channel and a filter that are transformed at a time, so that what lies between stays in the cache.
 PAIRS = 1 << 13
 
@@ -97,11 +97,16 @@ class Winograd:
         self.a, self.b = a.astype(FLOAT32), b.astype(FLOAT32)
         self.weights = _remembered(task.weights, g.astype(FLOAT32))
         self.wide = -(-self.columns // OUT)
-        self.high = shares(-(-outputs // OUT), max(1, max(TILES, VALUES // self.inputs) // self.wide))
+        least, most = (max(1, tiles // self.wide) for tiles in (self._tiles(1), self._tiles(MORE)))
+        self.high = balanced(-(-outputs // OUT), least, most)
         self.rows = self.high * OUT
         self.pitch = (self.wide * OUT + TAPS - 1) * self.inputs
         self.workload = outputs * self.columns * self.filters * self.inputs * IN**2 // OUT**2
         self.why = f"a bank of 3 x 3 over {self.inputs} channels; 36 products for 16 outputs instead of 144, in float32"
+
+    def _tiles(self, more: int) -> int:
+        """Tiles of a band."""
+        return max(TILES, more * VALUES // self.inputs)
 
     def bind(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
