@@ -34,7 +34,7 @@ IN = OUT + TAPS - 1
 # Channels added up by one product.
 CHUNK = 64
 # Values across all channels of a band's tiles (half a megabyte a transform), and tiles that a product has in any case:
-# one of fewer rows is slower, more do not stay in the cache. Where two threads end sooner with MORE times that, they do.
+# one of fewer rows is slower, more do not stay in the cache. Up to MORE times as many where two threads end sooner so.
 VALUES, TILES, MORE = 28 * 128, 28, 4
 # Pairs of a channel and a filter that are transformed at a time, so that what lies between stays in the cache.
 PAIRS = 1 << 13
