@@ -171,7 +171,7 @@ def shared_options(command: Command) -> Command:
 def forks_workers() -> bool:
     """Whether workers are forked from this process: on Linux, where it is there for the command alone."""
     state = click.get_current_context().obj
-    return sys.platform == "linux" and isinstance(state, dict) and state["owns_process"]
+    return sys.platform == "linux" and isinstance(state, dict) and state.get("owns_process", False)
 
 
 def _will_want_workers(shared: Shared) -> bool:

@@ -97,16 +97,12 @@ class Winograd:
         self.a, self.b = a.astype(FLOAT32), b.astype(FLOAT32)
         self.weights = _remembered(task.weights, g.astype(FLOAT32))
         self.wide = -(-self.columns // OUT)
-        least, most = (max(1, tiles // self.wide) for tiles in (self._tiles(1), self._tiles(MORE)))
-        self.high = balanced(-(-outputs // OUT), least, most)
+        tiles = (max(TILES, values // self.inputs) for values in (VALUES, MORE * VALUES))
+        self.high = balanced(-(-outputs // OUT), *(max(1, many // self.wide) for many in tiles))
         self.rows = self.high * OUT
         self.pitch = (self.wide * OUT + TAPS - 1) * self.inputs
         self.workload = outputs * self.columns * self.filters * self.inputs * IN**2 // OUT**2
         self.why = f"a bank of 3 x 3 over {self.inputs} channels; 36 products for 16 outputs instead of 144, in float32"
-
-    def _tiles(self, more: int) -> int:
-        """Tiles of a band."""
-        return max(TILES, more * VALUES // self.inputs)
 
     def bind(self, samples: Array, memory: Pieces) -> Callable[[], Array]:
         """Sums of what is in `samples`."""
