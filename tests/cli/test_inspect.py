@@ -356,6 +356,7 @@ class TestTerminals:
         assert "[default: 1; pool: the size]" in " ".join(out.split())
 
 
+@pytest.mark.usefixtures("folder")  # a file or folder that is there comes before a word
 class TestLayersAndOptions:
     @pytest.mark.parametrize("name", LAYERS)
     def test_every_type_of_layer_is_explained(self, invoke: Invoke, name: str) -> None:
